@@ -431,7 +431,8 @@ const webhooks = {
     kind: kind.signingSecret(),
     example: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=',
     secret: true,
-    about: 'The secret that signs what is sent to WEBHOOK_URL. After a change the previous one signs too for 24 h.',
+    about:
+      'The secret that signs what is sent to WEBHOOK_URL. After a change the previous one signs too for 24 h.',
   },
   WEBHOOK_ALLOW_HOSTS: {
     kind: kind.allowList(),

@@ -32,6 +32,8 @@ const PROGRAMS_OF: Readonly<Partial<Record<Exclude<keyof Metrics, 'registry'>, r
   consumerRestarts: ['worker'],
   timeToArchive: ['worker'],
   expirySlack: ['worker'],
+  webhookDeliveries: ['worker'],
+  webhookPending: ['worker'],
   download: ['worker'],
   store: ['worker'],
 };
@@ -129,6 +131,13 @@ export function createMetrics() {
       TRANSFER_SECONDS,
     ),
     previewCacheBytes: gauge('preview_cache_bytes', 'Bytes of the previews in DATA_DIR.'),
+    webhookDeliveries: counter('webhook_deliveries_total', 'Attempts to deliver a webhook by outcome.', [
+      'outcome',
+    ]),
+    webhookPending: gauge(
+      'webhook_pending',
+      'Webhook deliveries that wait or are being sent, of endpoints that are enabled; counted up to 100,000.',
+    ),
     alerts: counter('alerts_total', 'Messages to ALERT_URL by outcome.', ['outcome']),
     backgroundErrors: counter(
       'background_errors_total',

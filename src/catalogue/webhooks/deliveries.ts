@@ -21,7 +21,11 @@ export function createDeliveries(database: Database, schema: string) {
     /** Newest first. `before`: the id of the last delivery of the page before. */
     list: async (
       endpoint: string,
-      { state, before, limit }: { state?: DeliveryState | undefined; before?: number | undefined; limit: number },
+      {
+        state,
+        before,
+        limit,
+      }: { state?: DeliveryState | undefined; before?: number | undefined; limit: number },
       now: Date,
     ): Promise<Delivery[]> => {
       // For each state from the index, instead of a third index for all of them.

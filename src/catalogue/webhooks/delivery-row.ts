@@ -1,19 +1,11 @@
 /** A delivery: one sending of one event to one endpoint. It has no body. */
+import type { Event, EventType } from '../../event.ts';
 
 export const DELIVERY_STATES = ['pending', 'delivered', 'failed'] as const;
 export type DeliveryState = (typeof DELIVERY_STATES)[number];
 
-/** The event of a delivery, as the feed has it. */
-export interface DeliveredEvent {
-  readonly position: number;
-  /** `evt_` and 32 hex digits. */
-  readonly id: string;
-  readonly type: string;
-  readonly at: Date;
-  /** Absent: it is about the store. */
-  readonly account?: string;
-  readonly media?: string;
-}
+/** The event of a delivery. */
+export type DeliveredEvent = Omit<Event, 'sequencedAt'>;
 
 export interface Delivery {
   readonly id: number;
@@ -41,7 +33,7 @@ export interface DeliveryRecord {
   endpoint: string;
   position: string;
   event: string;
-  type: string;
+  type: EventType;
   at: Date;
   account: string | null;
   media: string | null;

@@ -167,7 +167,9 @@ export function createWebhookEndpoints(database: Database, schema: string) {
               act.now,
             ],
           ),
-        () => ({ fields: Object.keys(fields).filter((name) => fields[name as keyof EndpointChange] !== undefined) }),
+        () => ({
+          fields: Object.keys(fields).filter((name) => fields[name as keyof EndpointChange] !== undefined),
+        }),
       ),
 
     /** Replaces the secret; the one before signs too until `until`. */

@@ -10,6 +10,10 @@ export interface FanOut {
   readonly made: number;
   /** Whether an endpoint has more events to read now. */
   readonly isMore: boolean;
+  /** The end of the feed. */
+  readonly head: number;
+  /** Whether there is an endpoint that is enabled. */
+  readonly isWanted: boolean;
 }
 
 /** SQL: whether the endpoint `e` wants the event `v`. Events of the store have no account. */
@@ -29,7 +33,7 @@ export function createFanOut(database: Database, schema: string) {
      * An endpoint with {@link MAX_PENDING} pending deliveries waits until some have ended.
      */
     fanOut: async (now: Date): Promise<FanOut> => {
-      const rows = await database.query<{ made: string; behind: boolean }>(
+      const [row] = await database.query<{ head: string; made: string; behind: boolean; enabled: boolean }>(
         `WITH endpoint AS (
            SELECT e.id, e.position, e.types, e.accounts FROM ${schema}.webhook_endpoint e
            WHERE e.disabled_at IS NULL AND e.deleted_at IS NULL
@@ -44,20 +48,26 @@ export function createFanOut(database: Database, schema: string) {
          made AS (
            INSERT INTO ${schema}.webhook_delivery (${COLUMNS})
            SELECT endpoint, position, event, type, at, account, media, $1, $1 FROM page
-           WHERE wanted ORDER BY position, endpoint RETURNING endpoint)
-         UPDATE ${schema}.webhook_endpoint e
-         -- Positions have no gaps: a missing one was removed.
-         SET position = read.last, missed = e.missed + (read.first - read.before - 1)
-         FROM (SELECT endpoint, min(before) AS before, min(position) AS first, max(position) AS last
-               FROM page GROUP BY endpoint) AS read
-         WHERE e.id = read.endpoint
-         RETURNING (SELECT count(*) FROM made WHERE made.endpoint = e.id) AS made,
-           read.last < (SELECT position FROM ${schema}.event_head) AS behind`,
+           WHERE wanted ORDER BY position, endpoint RETURNING endpoint),
+         moved AS (
+           UPDATE ${schema}.webhook_endpoint e
+           -- Positions have no gaps: a missing one was removed.
+           SET position = read.last, missed = e.missed + (read.first - read.before - 1)
+           FROM (SELECT endpoint, min(before) AS before, min(position) AS first, max(position) AS last
+                 FROM page GROUP BY endpoint) AS read
+           WHERE e.id = read.endpoint RETURNING e.position)
+         SELECT h.position AS head, (SELECT count(*) FROM made) AS made,
+           EXISTS (SELECT FROM moved WHERE moved.position < h.position) AS behind,
+           EXISTS (SELECT FROM ${schema}.webhook_endpoint
+                   WHERE disabled_at IS NULL AND deleted_at IS NULL) AS enabled
+         FROM ${schema}.event_head h`,
         [now],
       );
       return {
-        made: rows.reduce((sum, row) => sum + Number(row.made), 0),
-        isMore: rows.some(({ behind }) => behind),
+        made: Number(row?.made ?? 0),
+        isMore: row?.behind ?? false,
+        head: Number(row?.head ?? 0),
+        isWanted: row?.enabled ?? false,
       };
     },
 
@@ -71,10 +81,9 @@ export function createFanOut(database: Database, schema: string) {
       now: Date,
     ): Promise<ReplayResult> =>
       database.transaction(async (transaction) => {
-        await transaction.query(
-          `SELECT FROM ${schema}.webhook_endpoint WHERE id = $1 FOR NO KEY UPDATE`,
-          [endpoint],
-        );
+        await transaction.query(`SELECT FROM ${schema}.webhook_endpoint WHERE id = $1 FOR NO KEY UPDATE`, [
+          endpoint,
+        ]);
         const wanted = `FROM ${schema}.webhook_endpoint e
           JOIN ${schema}.event v ON v.position > $2 AND v.position <= $3 AND ${WANTED}
           WHERE e.id = $1 AND e.deleted_at IS NULL`;

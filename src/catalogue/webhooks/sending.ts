@@ -1,7 +1,7 @@
 /** The claims and outcomes of deliveries. A claim is a lease: a column, so that that of a killed process lapses. */
 import { storableJson } from '../../storable.ts';
-import type { Database } from '../database/database.ts';
 import { writeAuditEntries } from '../audit-log/audit-log.ts';
+import type { Database } from '../database/database.ts';
 import { type Delivery, type DeliveryRecord, toDelivery } from './delivery-row.ts';
 import { type EndpointRecord, toEndpoint, type WebhookEndpoint } from './endpoint-row.ts';
 

@@ -60,7 +60,8 @@ export function createEndpointSecrets({
     renew: (copies) => {
       const all = wrappers();
       const isUpToDate =
-        all.length === Object.keys(copies).length && all.every((one) => decryptWith(one, copies) !== undefined);
+        all.length === Object.keys(copies).length &&
+        all.every((one) => decryptWith(one, copies) !== undefined);
       const secret = isUpToDate ? undefined : decrypt(copies);
       return secret === undefined ? undefined : encryptWith(all, secret);
     },

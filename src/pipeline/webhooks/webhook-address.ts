@@ -28,7 +28,11 @@ export class AddressRefusedError extends Error {
 /** Names that never lead to a public address. */
 const PRIVATE_NAME = /^(?:.*\.)?(?:localhost|localdomain|local|internal|intranet|home\.arpa|onion)$/;
 
-const bare = (hostname: string) => hostname.toLowerCase().replace(/^\[|\]$/g, '').replace(/\.$/, '');
+const bare = (hostname: string) =>
+  hostname
+    .toLowerCase()
+    .replace(/^\[|\]$/g, '')
+    .replace(/\.$/, '');
 const portOf = ({ port, protocol }: Pick<URL, 'port' | 'protocol'>) =>
   Number(port || (protocol === 'https:' ? 443 : 80));
 
@@ -41,7 +45,9 @@ function isInNetworks(address: string, { networks }: AllowList): boolean {
   // ::ffff:10.0.0.1 is 10.0.0.1.
   const parsed = ipaddr.process(address);
   return networks.some((text) => {
-    const [network, bits] = ipaddr.parseCIDR(text.includes('/') ? text : `${text}/${isIP(text) === 6 ? 128 : 32}`);
+    const [network, bits] = ipaddr.parseCIDR(
+      text.includes('/') ? text : `${text}/${isIP(text) === 6 ? 128 : 32}`,
+    );
     return network.kind() === parsed.kind() && parsed.match(network, bits);
   });
 }
