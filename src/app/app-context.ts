@@ -12,6 +12,8 @@ import { type Config, configSecrets } from '../config/config.ts';
 import type { FactGatherer } from '../pipeline/checks/gather.ts';
 import { createStoreHealth } from '../pipeline/dispatch/store-health.ts';
 import { createStoreProbe } from '../pipeline/dispatch/store-probe.ts';
+import { createEventJson } from '../pipeline/events/event-json.ts';
+import { createEventFeed, type EventFeed } from '../pipeline/events/feed.ts';
 import { type AcceptReferences, createInsertBatcher } from '../pipeline/ingest/insert-batcher.ts';
 import { createClockWatch } from '../pipeline/maintenance/clock-watch.ts';
 import type { ArchiveQueue } from '../queue/queue.ts';
@@ -57,6 +59,9 @@ export interface AppContext {
   /** Reads the facts from which the list of checks is computed. */
   readonly gather: FactGatherer;
   readonly alerts: Alerts;
+  /** Reads what events are about, for the feed and for webhooks. */
+  readonly eventJson: ReturnType<typeof createEventJson>;
+  readonly feed: EventFeed;
   readonly shutdown: Shutdown;
 }
 
@@ -138,6 +143,10 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     );
     const watching = createClockWatch({ clock, catalogue, log, metrics }).run(shutdown.signal);
     shutdown.step('clock', () => watching);
+    const eventJson = createEventJson({ catalogue, accounts, clock });
+    const feed = createEventFeed({ catalogue, eventJson, clock, metrics, log });
+    const feeding = feed.run(shutdown.signal);
+    shutdown.step('events', () => feeding);
     const due = createDue();
     const accept = createInsertBatcher({ catalogue, clock, metrics, onAccepted: due.notify });
     return {
@@ -159,6 +168,8 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
       process: processName(options.program),
       gather,
       alerts,
+      eventJson,
+      feed,
       shutdown,
     };
   } catch (error) {

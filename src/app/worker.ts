@@ -17,6 +17,7 @@ import { type ConsumerWatchdog, openConsumerWatchdog } from '../pipeline/dispatc
 import { createDispatcher, type Dispatcher } from '../pipeline/dispatch/dispatcher.ts';
 import { createStoreHold, type StoreHold } from '../pipeline/dispatch/store-hold.ts';
 import { createStoreProbe } from '../pipeline/dispatch/store-probe.ts';
+import { createEventUpkeep } from '../pipeline/events/upkeep.ts';
 import { createKfSyncer } from '../pipeline/ingest/kf-sync.ts';
 import { createEraser } from '../pipeline/maintenance/eraser.ts';
 import { createEraserLoop } from '../pipeline/maintenance/eraser-loop.ts';
@@ -223,6 +224,8 @@ export function startSweeper(
   runInBackground(context, 'redrives', createRedriver({ ...context, onRedriven: notify }));
   runInBackground(context, 'recount', createRecounter(context));
   runInBackground(context, 'history', createHistoryMerge(context));
+  const eventRetentionMs = lifetimes.scale(config.eventRetentionMs);
+  runInBackground(context, 'event upkeep', createEventUpkeep(context, { retentionMs: eventRetentionMs }));
   const verifier = createVerifier({ ...context, prefix: config.objects.prefix }, timing);
   runInBackground(context, 'verifier', verifier);
   // A loop of its own: a store that is slow to delete must not keep lost jobs from being freed.

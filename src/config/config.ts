@@ -2,11 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Account, secretsOf } from '../account.ts';
+import type { Language } from '../explanation.ts';
 import { createRedactor } from '../runtime/redaction.ts';
 import { configuredAccounts, withAccounts } from './accounts/accounts-settings.ts';
 import type { ApiKey } from './api-keys.ts';
 import { type Authorities, readAuthorities, withAuthority } from './authorities.ts';
-import { type ClientSettings, clientSettings, type Language, languageOfLocale } from './client-settings.ts';
+import { type ClientSettings, clientSettings, languageOfLocale } from './client-settings.ts';
 import { queueSchemaOf } from './database-address.ts';
 import { type S3Settings, s3Settings } from './s3-settings.ts';
 import { VARIABLES, type Values } from './schema.ts';
@@ -82,6 +83,8 @@ export interface Config {
   readonly previews: { readonly cacheBytes: number };
   /** The age in milliseconds at which a media item is erased; undefined: never. */
   readonly retentionMs: number | undefined;
+  /** How long events stay in the feed, in milliseconds. */
+  readonly eventRetentionMs: number;
   readonly alerts: { readonly url: string | undefined };
   readonly webhooks: WebhookSettings;
   /** Log messages about variables that were ignored. */
@@ -241,6 +244,7 @@ function configOf(
     spool: { limitBytes: values.SPOOL_BYTES },
     previews: { cacheBytes: values.PREVIEW_CACHE },
     retentionMs: values.RETENTION,
+    eventRetentionMs: values.EVENT_RETENTION,
     alerts: { url: values.ALERT_URL },
     webhooks: webhookSettings(values),
     warnings,

@@ -385,6 +385,12 @@ const work = {
     example: '365d',
     about: 'The age, counted from sentAt, at which a media item is erased.',
   },
+  EVENT_RETENTION: {
+    kind: kind.duration({ min: '1s', max: '3650d' }),
+    default: '30d',
+    example: '90d',
+    about: 'How long events stay in the feed of GET /v1/events.',
+  },
   MEDIA_LIFETIME: {
     kind: kind.duration({ min: '1s', max: LONGEST }),
     default: '72h',

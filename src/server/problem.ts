@@ -2,6 +2,7 @@
  * Error responses (RFC 9457, application/problem+json). problem-table.ts has all problems.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Language } from '../explanation.ts';
 import { PROBLEMS, type ProblemCode } from './problem-table.ts';
 
 export interface FieldError {
@@ -35,7 +36,7 @@ export class Problem extends Error {
   }
 }
 
-export type Language = 'en' | 'zh';
+export type { Language };
 
 /** Returns the language that Accept-Language prefers. Default: English. */
 export function languageOf(request: Pick<FastifyRequest, 'headers'>): Language {

@@ -21,6 +21,8 @@ export interface RouteDeps
     | 'clock'
     | 'config'
     | 'due'
+    | 'eventJson'
+    | 'feed'
     | 'gather'
     | 'health'
     | 'lifetimes'

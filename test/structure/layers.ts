@@ -69,6 +69,6 @@ export const SIBLINGS: Record<string, readonly string[]> = {
   'src/server': ['auth', 'callbacks', 'start', 'views', 'routes', 'dashboard'],
   'src/server/dashboard': ['browser', 'core', 'texts', 'components', 'pages'],
   'src/server/dashboard/pages': ['media', 'acts', 'operations', 'overview'],
-  'src/server/routes': ['dead-letters', 'media', 'events', 'operations', 'pages'],
+  'src/server/routes': ['dead-letters', 'media', 'operations', 'events', 'pages'],
   'src/simulator': ['media', 'accounts', 'http', 'faults', 'api', 'callbacks'],
 };

@@ -1,8 +1,8 @@
 /** GET /metrics, for Prometheus. The gauges are read from the catalogue at each scrape. */
 import { quotaOfToday } from '../../pipeline/archive/remaining-quota.ts';
 import { updateCheckMetrics } from '../../pipeline/checks/metrics.ts';
+import { isHeld } from '../../pipeline/views/account-hold.ts';
 import type { App, RouteDeps } from '../route-deps.ts';
-import { isHeld } from '../views/account.ts';
 
 const GROUP_LIMIT = 500;
 

@@ -2,9 +2,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 import { isRenderable } from '../../../media-type.ts';
+import { mediaJson } from '../../../pipeline/views/media.ts';
 import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
-import { mediaJson } from '../../views/media.ts';
 import { requireArchived } from './archived.ts';
 import { findMedia, mediaIdParams } from './find-media.ts';
 import { mediaSchema } from './media-schema.ts';

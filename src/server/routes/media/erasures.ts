@@ -2,10 +2,10 @@
 import { z } from 'zod';
 import type { MediaFilter } from '../../../catalogue/media/filter.ts';
 import { createEraser } from '../../../pipeline/maintenance/eraser.ts';
+import { mediaJson } from '../../../pipeline/views/media.ts';
 import { type Principal, resolveAccount } from '../../auth/access.ts';
 import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
-import { mediaJson } from '../../views/media.ts';
 import { count, responseTime } from '../field-schemas.ts';
 import { mediaFilterOf } from '../filter-body.ts';
 import { type ErasureBody, erasureBody, ID_LIMIT, isOfOnePerson, reason } from './erasure-body.ts';

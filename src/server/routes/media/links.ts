@@ -1,11 +1,11 @@
 /** POST /v1/media/{id}/links: a link to the file that lasts as long as the client asks for. */
 import { z } from 'zod';
 import { formatDuration, parseDuration } from '../../../config/values/units.ts';
+import { mediaJson } from '../../../pipeline/views/media.ts';
 import { MAX_TTL_SECONDS } from '../../../storage/links.ts';
 import { includesScope, type Principal } from '../../auth/access.ts';
 import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
-import { mediaJson } from '../../views/media.ts';
 import { responseTime } from '../field-schemas.ts';
 import { requireArchived } from './archived.ts';
 import { findMedia, mediaIdParams } from './find-media.ts';

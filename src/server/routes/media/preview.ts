@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { MediaRow } from '../../../catalogue/media/row.ts';
+import { mediaJson } from '../../../pipeline/views/media.ts';
 import { previewFormatOf } from '../../../preview/preview-format.ts';
 import { type Preview, type PreviewItem, previewVersionOf } from '../../../preview/previews.ts';
 import {
@@ -14,7 +15,6 @@ import {
 } from '../../../preview/reasons.ts';
 import { type Language, languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
-import { mediaJson } from '../../views/media.ts';
 import { problemSchema } from '../problem-schema.ts';
 import { isTagIn, rangeOf } from './conditions.ts';
 import { findMedia, mediaIdParams } from './find-media.ts';

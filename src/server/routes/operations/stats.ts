@@ -1,10 +1,10 @@
 /** GET /v1/stats: the state of the whole service in one small response. */
 import { z } from 'zod';
 import { STATUSES } from '../../../media.ts';
+import { storeHoldJson } from '../../../pipeline/views/store-hold.ts';
 import { languageOf } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { findingsJson } from '../../views/finding.ts';
-import { storeHoldJson } from '../../views/store-hold.ts';
 import { currentChecksSchema } from '../check-schema.ts';
 import { count } from '../field-schemas.ts';
 import { storeHoldSchema } from './store-hold-schema.ts';

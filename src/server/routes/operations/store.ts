@@ -1,9 +1,9 @@
 /** /v1/store: returns the stores and their failures, and releases the store hold. */
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { storeHoldJson } from '../../../pipeline/views/store-hold.ts';
 import { languageOf } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
-import { storeHoldJson } from '../../views/store-hold.ts';
 import { failureSchema } from '../failure-schema.ts';
 import { storeHoldSchema } from './store-hold-schema.ts';
 
@@ -14,17 +14,19 @@ const NO_RESPONSE = { code: 'store_unavailable', class: 'store' } as const;
 /** The name that rows use for the configured store. */
 const CONFIGURED_STORE = 'default';
 
-export const storesSchema: z.ZodType = z.object({
-  items: z.array(
-    z.object({
-      name: z.string(),
-      bucket: z.string(),
-      embedded: z.boolean(),
-      failure: failureSchema.nullable().describe('the current failure'),
-    }),
-  ),
-  hold: storeHoldSchema.nullable().describe('why all archiving waits'),
-});
+export const storesSchema: z.ZodType = z
+  .object({
+    items: z.array(
+      z.object({
+        name: z.string(),
+        bucket: z.string(),
+        embedded: z.boolean(),
+        failure: failureSchema.nullable().describe('the current failure'),
+      }),
+    ),
+    hold: storeHoldSchema.nullable().describe('why all archiving waits'),
+  })
+  .meta({ id: 'Stores' });
 
 export function storeRoutes(
   deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'config' | 'due' | 'log' | 'store' | 'gather'>,
