@@ -32,6 +32,7 @@ import { lockDataFolder, openPools } from './database-pools.ts';
 import { openDatabase, type WhenUnavailable } from './database-start.ts';
 import { claimQueue } from './queue-owner.ts';
 import { openStore } from './store.ts';
+import { openWebhooks, type Webhooks } from './webhooks/parts.ts';
 
 /** The parts that every program uses. */
 export interface AppContext {
@@ -62,6 +63,7 @@ export interface AppContext {
   /** Reads what events are about, for the feed and for webhooks. */
   readonly eventJson: ReturnType<typeof createEventJson>;
   readonly feed: EventFeed;
+  readonly webhooks: Webhooks;
   readonly shutdown: Shutdown;
 }
 
@@ -170,6 +172,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
       alerts,
       eventJson,
       feed,
+      webhooks: openWebhooks({ config, accounts, clock, shutdown }),
       shutdown,
     };
   } catch (error) {

@@ -26,7 +26,8 @@ import {
   withDotEnv,
 } from './values/environment.ts';
 import type { AllowedHost } from './values/kinds.ts';
-import { checkWebhooks, type WebhookSettings, webhookSettings } from './webhook-settings.ts';
+import { secretsOfUrl } from './values/secret-url.ts';
+import { checkWebhooks, type WebhookSettings, webhookSettings } from './webhooks/webhook-settings.ts';
 
 /** Undefined means not set, off, or embedded. URLs have no trailing slash; durations are not scaled by TIME_SCALE. */
 export interface Config {
@@ -268,13 +269,6 @@ export function childEnvironment(
   return { ...environment, ...changes };
 }
 
-/** Returns the secrets of an ALERT_URL or a WEBHOOK_URL. Chat robots have their key in a parameter, in the path, or after the #. */
-export function secretsOfAlertUrl(url: string): string[] {
-  const { pathname, searchParams } = new URL(url);
-  const parts = [...searchParams.values(), ...pathname.split('/'), ...url.split('#').slice(1)];
-  return [url, ...passwordsOf(url), ...parts.filter((part) => part.length >= 16)];
-}
-
 /** Reads the settings of the command line from the environment and `.env`, and ignores mistakes in other variables. */
 export function loadClientSettings(env: Environment = process.env): ClientSettings {
   return clientSettings(env, (path) => readFileSync(path, 'utf8'));
@@ -289,9 +283,9 @@ export function configSecrets(config: Config): string[] {
     ...[database.url, redis.url, wechat.proxyUrl].flatMap((url) => passwordsOf(url ?? '')),
     s3?.secretAccessKey,
     s3?.sessionToken,
-    ...(alerts.url ? secretsOfAlertUrl(alerts.url) : []),
+    ...(alerts.url ? secretsOfUrl(alerts.url) : []),
     webhooks.configured?.secret,
-    ...(webhooks.configured ? secretsOfAlertUrl(webhooks.configured.url) : []),
+    ...(webhooks.configured ? secretsOfUrl(webhooks.configured.url) : []),
   ];
   return [...new Set(secrets.filter((secret) => secret !== undefined))];
 }

@@ -32,7 +32,7 @@ export const LAYERS: Record<string, readonly string[]> = {
  */
 export const SIBLINGS: Record<string, readonly string[]> = {
   'src/runtime': ['text', '.', 'concurrency', 'disk', 'network'],
-  'src/config': ['values', 'accounts'],
+  'src/config': ['values', 'webhooks', 'accounts'],
   'src/wechat': ['http', 'api', 'tokens', 'media', 'callback', 'customer-service'],
   'src/storage': ['http', 'upload'],
   'src/catalogue': [

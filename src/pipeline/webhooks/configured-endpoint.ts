@@ -1,7 +1,7 @@
 /** Keeps the endpoint of WEBHOOK_URL in step with the configuration. Called at the start of every server. */
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import { CONFIGURED_ENDPOINT } from '../../catalogue/webhooks/endpoint-row.ts';
-import type { WebhookSettings } from '../../config/webhook-settings.ts';
+import type { WebhookSettings } from '../../config/webhooks/webhook-settings.ts';
 import type { Clock, Lifetimes } from '../../runtime/clock.ts';
 import type { EndpointSecrets } from './endpoint-secrets.ts';
 import { PREVIOUS_SECRET_MS } from './retry-policy.ts';

@@ -59,6 +59,18 @@ const SHARED_PLACES = 64;
 /** Outcomes in one statement. */
 const MAX_OUTCOMES = 200;
 
+/** Returns the secrets that sign now: the present one, and after a rotation for a time the one before. */
+export function secretsToSign(
+  { secret, previousSecret, previousSecretUntil }: WebhookEndpoint,
+  secrets: Pick<EndpointSecrets, 'decrypt'>,
+  now: Date,
+): string[] {
+  const isPreviousValid = previousSecretUntil !== undefined && previousSecretUntil > now;
+  return [secret, isPreviousValid ? previousSecret : undefined]
+    .map((copies) => copies && secrets.decrypt(copies))
+    .filter((one) => one !== undefined);
+}
+
 export function createSender(deps: SenderDeps, options: SenderOptions = {}): Sender {
   const {
     everyMs = 500,
@@ -106,14 +118,6 @@ export function createSender(deps: SenderDeps, options: SenderOptions = {}): Sen
     });
   }
 
-  function secretsOf(endpoint: WebhookEndpoint): string[] {
-    const { previousSecret, previousSecretUntil } = endpoint;
-    const isPreviousValid = previousSecret && previousSecretUntil && previousSecretUntil > clock.now();
-    return [endpoint.secret, ...(isPreviousValid ? [previousSecret] : [])]
-      .map((copies) => deps.secrets.decrypt(copies))
-      .filter((secret) => secret !== undefined);
-  }
-
   async function attempt(
     endpoint: WebhookEndpoint,
     delivery: Delivery,
@@ -121,7 +125,7 @@ export function createSender(deps: SenderDeps, options: SenderOptions = {}): Sen
     signal: AbortSignal,
   ): Promise<void> {
     const startedAt = clock.now();
-    const secrets = secretsOf(endpoint);
+    const secrets = secretsToSign(endpoint, deps.secrets, startedAt);
     const result: SendResult =
       secrets.length === 0
         ? { reason: 'secret_unreadable', durationMs: 0 }

@@ -1,7 +1,7 @@
 /** The settings of webhooks: the endpoint of WEBHOOK_URL, and which private hosts may be reached. */
-import type { Values } from './schema.ts';
-import type { ReadEnvironment, ReportMistake } from './values/environment.ts';
-import type { AllowList } from './values/kinds.ts';
+import type { Values } from '../schema.ts';
+import type { ReadEnvironment, ReportMistake } from '../values/environment.ts';
+import type { AllowList } from '../values/kinds.ts';
 
 export interface WebhookSettings {
   /** The endpoint of WEBHOOK_URL and its signing secret. */
