@@ -7,7 +7,8 @@ import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 
 export interface ReceivedWebhook {
   readonly id: string;
-  readonly signature: string;
+  readonly body: string;
+  readonly headers: Record<string, string>;
   /** Whether its signature was accepted. */
   readonly isVerified: boolean;
   readonly event: { id: string; type: string; sequence: number; data: Record<string, unknown> };
@@ -18,7 +19,11 @@ export type Respond = (response: ServerResponse, request: IncomingMessage) => vo
 export const ok: Respond = (response) => void response.writeHead(204).end();
 
 /** `secret` is read for each request. */
-export async function openWebhookReceiver(t: Pick<TestContext, 'after'>, secretOf: () => string, first: Respond = ok) {
+export async function openWebhookReceiver(
+  t: Pick<TestContext, 'after'>,
+  secretOf: () => string,
+  first: Respond = ok,
+) {
   const received: ReceivedWebhook[] = [];
   const waiting = new Set<() => void>();
   let respond = first;
@@ -30,7 +35,8 @@ export async function openWebhookReceiver(t: Pick<TestContext, 'after'>, secretO
     request.on('end', () => {
       received.push({
         id: String(request.headers['webhook-id']),
-        signature: String(request.headers['webhook-signature']),
+        body: text,
+        headers: request.headers as Record<string, string>,
         isVerified: isAccepted(secretOf(), text, request.headers as Record<string, string>),
         event: JSON.parse(text),
       });
