@@ -22,6 +22,7 @@ import type { App, RouteDeps } from './route-deps.ts';
 import { callbackRoutes } from './routes/callback.ts';
 import { deadLetterRoutes } from './routes/dead-letters/dead-letters.ts';
 import { redriveRoutes } from './routes/dead-letters/redrives.ts';
+import { eventRoutes } from './routes/events/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { contentRoutes } from './routes/media/content.ts';
 import { erasureRoutes } from './routes/media/erasures.ts';
@@ -186,6 +187,7 @@ async function addKeyedRoutes(app: App, deps: RouteDeps): Promise<void> {
     contentRoutes,
     linkRoutes,
     previewRoutes,
+    eventRoutes,
     erasureRoutes,
     exportRoutes,
     deadLetterRoutes,

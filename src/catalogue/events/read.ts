@@ -25,7 +25,7 @@ export interface FeedHead extends FeedCursor {
 
 /** Where a cursor stands: at the event it names, before events that are gone, or in a feed that was restored. */
 export type CursorPlace =
-  | { readonly is: 'here'; readonly position: number }
+  | { readonly is: 'here'; readonly cursor: FeedCursor }
   | { readonly is: 'expired'; readonly oldest: FeedCursor };
 
 interface EventRecord {
@@ -133,21 +133,23 @@ export function createEventReads(database: Database, schema: string) {
      * Finds the place of a cursor. After a restore or a promotion that lost transactions, positions are given again:
      * then reading begins again at the first event after the time of the cursor, so that some events may come twice.
      */
-    locate: async ({ position, atMs }: FeedCursor): Promise<CursorPlace> => {
+    locate: async (cursor: FeedCursor): Promise<CursorPlace> => {
+      const { position, atMs } = cursor;
       const last = await head();
       if (position < last.expired) return { is: 'expired', oldest: await cursorAt(last.expired) };
-      if (position === 0) return { is: 'here', position };
+      if (position === 0) return { is: 'here', cursor };
       const [row] = await database.query<{ sequenced_at: Date }>(
         `SELECT sequenced_at FROM ${table} WHERE position = $1`,
         [position],
       );
       const isSame = row ? row.sequenced_at.getTime() === atMs : position === last.expired;
-      if (isSame) return { is: 'here', position };
+      if (isSame) return { is: 'here', cursor };
       const [before] = await database.query<{ position: string }>(
         `SELECT position FROM ${table} WHERE sequenced_at < $1 ORDER BY position DESC LIMIT 1`,
         [new Date(atMs - REWIND_MS)],
       );
-      return { is: 'here', position: Math.max(Number(before?.position ?? 0), last.expired) };
+      const restart = Math.max(Number(before?.position ?? 0), last.expired);
+      return { is: 'here', cursor: await cursorAt(restart) };
     },
 
     /** The position of the last event that got it before this time. For replays. */

@@ -240,10 +240,8 @@ for (const backend of backends) {
       const place = await feed.locate({ position: kept.position - 1, atMs: kept.atMs });
       assert.equal(place.is, 'expired');
       assert.ok(place.is === 'expired' && place.oldest.position === kept.position);
-      assert.deepEqual(await feed.locate({ position: kept.position, atMs: 1 }), {
-        is: 'here',
-        position: kept.position,
-      });
+      const atEnd = { position: kept.position, atMs: 1 };
+      assert.deepEqual(await feed.locate(atEnd), { is: 'here', cursor: atEnd });
       const left = await database.query<{ n: string }>(`SELECT count(*) AS n FROM ${SCHEMA}.event`);
       assert.equal(Number(left[0]?.n), head.position - kept.position);
       await assert.rejects(
@@ -261,9 +259,9 @@ for (const backend of backends) {
       const lost = { position: seen.position + 5, atMs: seen.atMs + 1_000 };
       const other = { position: seen.position, atMs: seen.atMs - 123_456 };
       const beyond = await catalogue.events.locate(lost);
-      assert.ok(beyond.is === 'here' && beyond.position < seen.position);
+      assert.ok(beyond.is === 'here' && beyond.cursor.position < seen.position);
       const mismatch = await catalogue.events.locate(other);
-      assert.ok(mismatch.is === 'here' && mismatch.position < seen.position);
+      assert.ok(mismatch.is === 'here' && mismatch.cursor.position < seen.position);
     });
 
     it('finds the position at a time', async () => {

@@ -1,22 +1,26 @@
 /** The schema of an event, as GET /v1/events lists it and as webhooks send it. */
 import { z } from 'zod';
+import { EVENT_TYPES, type EventType } from '../../../event.ts';
 import { count, responseTime } from '../field-schemas.ts';
 import { mediaSchema } from '../media/media-schema.ts';
-import { accountSchema } from '../operations/accounts.ts';
-import { storesSchema } from '../operations/store.ts';
+import { accountHoldSchema } from '../operations/accounts.ts';
+import { storeHoldSchema } from '../operations/store-hold-schema.ts';
 
-export const MEDIA_EVENT_TYPES = [
-  'media.archived',
-  'media.dead',
-  'media.expired',
-  'media.at_risk',
-  'media.redriven',
-  'media.erased',
-] as const;
-export const ACCOUNT_EVENT_TYPES = ['account.held', 'account.released'] as const;
-export const STORE_EVENT_TYPES = ['store.held', 'store.released'] as const;
-export const EVENT_TYPES = [...MEDIA_EVENT_TYPES, ...ACCOUNT_EVENT_TYPES, ...STORE_EVENT_TYPES] as const;
-export type EventType = (typeof EVENT_TYPES)[number];
+const typesOf = <Subject extends string>(subject: Subject) =>
+  EVENT_TYPES.filter((type): type is Extract<EventType, `${Subject}.${string}`> =>
+    type.startsWith(`${subject}.`),
+  );
+export const MEDIA_EVENT_TYPES = typesOf('media');
+export const ACCOUNT_EVENT_TYPES = typesOf('account');
+export const STORE_EVENT_TYPES = typesOf('store');
+
+const eventAccountSchema = z.object({
+  account: z.string(),
+  name: z.string().optional(),
+  product: z.string().optional(),
+  hold: accountHoldSchema.nullable(),
+});
+const eventStoreSchema = z.object({ name: z.string(), hold: storeHoldSchema.nullable() });
 
 const account = z.string().describe('the account that the event is about');
 const fields = {
@@ -42,14 +46,14 @@ const mediaEventSchema: z.ZodType = z
     description: 'What became of a media item. `data` is the item as it is when the event is read or sent.',
   });
 const accountEventSchema: z.ZodType = z
-  .object({ ...fields, type: z.enum(ACCOUNT_EVENT_TYPES), account, data: accountSchema })
+  .object({ ...fields, type: z.enum(ACCOUNT_EVENT_TYPES), account, data: eventAccountSchema })
   .meta({ id: 'AccountEvent', description: 'An account was held or released. `data` is the account.' });
 const storeEventSchema: z.ZodType = z
   .object({
     ...fields,
     type: z.enum(STORE_EVENT_TYPES),
     account: z.null().describe('all accounts'),
-    data: storesSchema,
+    data: eventStoreSchema,
   })
   .meta({ id: 'StoreEvent', description: 'All archiving was held or released. `data` is the store.' });
 

@@ -51,6 +51,17 @@ const consoleSchema = z
   })
   .describe("what to type into WeChat's console; secrets only by the name of their setting");
 
+export const accountHoldSchema = failureSchema.extend({
+  reason: z
+    .string()
+    .describe('the reason that was given when a person set the hold; otherwise the cause of the hold'),
+  since: responseTime.optional(),
+  until: responseTime
+    .optional()
+    .describe('when one media item is dispatched as a probe; absent: until it is released'),
+  by: z.string().optional().describe('the name of the key that set the hold; absent: set automatically'),
+});
+
 export const accountSchema: z.ZodType = z
   .object({
     account: z.string(),
@@ -94,21 +105,7 @@ export const accountSchema: z.ZodType = z
       )
       .optional()
       .describe('WeCom: the customer-service accounts that callbacks have named'),
-    hold: failureSchema
-      .extend({
-        reason: z
-          .string()
-          .describe('the reason that was given when a person set the hold; otherwise the cause of the hold'),
-        since: responseTime.optional(),
-        until: responseTime
-          .optional()
-          .describe('when one media item is dispatched as a probe; absent: until it is released'),
-        by: z
-          .string()
-          .optional()
-          .describe('the name of the key that set the hold; absent: set automatically'),
-      })
-      .nullable(),
+    hold: accountHoldSchema.nullable(),
   })
   .meta({ id: 'Account' });
 
