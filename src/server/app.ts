@@ -47,6 +47,8 @@ import { apiDocRoutes, registerOpenApi } from './routes/pages/api-docs.ts';
 import { loginRoutes } from './routes/pages/login.ts';
 import { loginLinkRoutes } from './routes/pages/login-links.ts';
 import { queueBoardRoutes } from './routes/pages/queue-board.ts';
+import { webhookActRoutes } from './routes/webhooks/acts.ts';
+import { webhookRoutes } from './routes/webhooks/endpoints.ts';
 import { rejectUnknownParameters } from './unknown-parameters.ts';
 
 const API_BODY_BYTES = 1024 * 1024;
@@ -203,6 +205,8 @@ async function addKeyedRoutes(app: App, deps: RouteDeps): Promise<void> {
     accountCheckRoutes,
     alertRoutes,
     verificationRoutes,
+    webhookRoutes,
+    webhookActRoutes,
     doctorRoutes,
     metricsRoutes,
     queueBoardRoutes,

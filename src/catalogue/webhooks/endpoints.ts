@@ -137,7 +137,9 @@ export function createWebhookEndpoints(database: Database, schema: string) {
     /** The same with the counts of deliveries; `id`: only this one. */
     states: async (id?: string): Promise<EndpointState[]> => {
       const rows = await database.query<EndpointRecord & { pending: string; behind: string }>(
-        `SELECT e.*, ${pendingOf(schema, 'e.id')} AS pending, h.position - e.position AS behind
+        `SELECT e.*, ${pendingOf(schema, 'e.id')} AS pending,
+           h.position - greatest(e.position, h.expired) AS behind,
+           e.missed + greatest(0, h.expired - e.position) AS missed
          FROM ${table} e CROSS JOIN ${schema}.event_head h
          WHERE e.deleted_at IS NULL AND ($1::text IS NULL OR e.id = $1) ORDER BY e.created_at, e.id`,
         [id ?? null],

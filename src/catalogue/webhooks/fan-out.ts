@@ -44,7 +44,8 @@ export function createFanOut(database: Database, schema: string) {
            SELECT e.id AS endpoint, e.position AS before, v.*, ${WANTED} AS wanted
            FROM endpoint e CROSS JOIN LATERAL (
              SELECT position, id AS event, type, at, account, media FROM ${schema}.event
-             WHERE position > e.position ORDER BY position LIMIT ${PAGE}) AS v),
+             WHERE position > e.position AND position > (SELECT expired FROM ${schema}.event_head)
+             ORDER BY position LIMIT ${PAGE}) AS v),
          made AS (
            INSERT INTO ${schema}.webhook_delivery (${COLUMNS})
            SELECT endpoint, position, event, type, at, account, media, $1, $1 FROM page

@@ -1,4 +1,5 @@
 /** Why an attempt to deliver failed: the reason as it is stored, and its sentence. Never a text of the endpoint. */
+import type { DisabledReason } from '../../catalogue/webhooks/endpoint-row.ts';
 import type { Explanation } from '../../explanation.ts';
 
 const row = (en: string, zh: string): Explanation['message'] => ({ en, zh });
@@ -50,3 +51,17 @@ export const explainDeliveryFailure = (reason: string): Explanation['message'] =
   Object.hasOwn(DELIVERY_FAILURES, reason)
     ? DELIVERY_FAILURES[reason as DeliveryFailure]
     : DELIVERY_FAILURES.network;
+
+/** Why an endpoint is disabled. */
+export const DISABLED_TEXTS = {
+  by_hand: row('It was disabled by hand.', '已手动停用。'),
+  gone: row(
+    'The endpoint responded 410 Gone, which means that it wants no more webhooks.',
+    '接收端返回了 410 Gone，表示不再接收 Webhook，已停用。',
+  ),
+  failing: row('Every delivery failed for five days.', '连续五天投递全部失败，已自动停用。'),
+  not_configured: row(
+    'WEBHOOK_URL is not set any more. With WEBHOOK_URL it goes on where it was.',
+    'WEBHOOK_URL 已不再设置。重新设置后将从中断处继续。',
+  ),
+} as const satisfies Record<DisabledReason, Explanation['message']>;

@@ -9,14 +9,26 @@ import { buildConnector } from 'undici';
 import type { AllowList } from '../../config/values/kinds.ts';
 import { isPublicAddress, ssrfGuardedLookup } from '../../wechat/http/ssrf-guard.ts';
 
-/** The rules, each with what the client is told. */
+/** The rules, each as a sentence that continues the name of the field. */
 export const ADDRESS_RULES = {
-  not_a_url: 'must be an absolute URL, such as https://example.com/hooks/wechat',
-  not_http: 'must begin with https://',
-  credentials: 'must not contain a user name or password: the signature proves who sends',
-  fragment: 'must not contain a fragment (#…)',
-  not_https: 'must begin with https://; http:// is only for hosts in WEBHOOK_ALLOW_HOSTS',
-  private: 'must be a public address; private ones must be in WEBHOOK_ALLOW_HOSTS',
+  not_a_url: {
+    en: 'must be an absolute URL, such as https://example.com/hooks/wechat',
+    zh: '必须是完整的 URL，例如 https://example.com/hooks/wechat',
+  },
+  not_http: { en: 'must begin with https://', zh: '必须以 https:// 开头' },
+  credentials: {
+    en: 'must not contain a user name or password: the signature proves who sends',
+    zh: '不能包含用户名或密码，发送方的身份由签名证明',
+  },
+  fragment: { en: 'must not contain a fragment (#…)', zh: '不能包含片段（#…）' },
+  not_https: {
+    en: 'must begin with https://; http:// is only for hosts in WEBHOOK_ALLOW_HOSTS',
+    zh: '必须以 https:// 开头；http:// 只能用于 WEBHOOK_ALLOW_HOSTS 中的主机',
+  },
+  private: {
+    en: 'must be a public address; private ones must be in WEBHOOK_ALLOW_HOSTS',
+    zh: '必须是公网地址；内网地址须加入 WEBHOOK_ALLOW_HOSTS',
+  },
 } as const;
 export type AddressRule = keyof typeof ADDRESS_RULES;
 

@@ -7,6 +7,7 @@ import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 
 export interface ReceivedWebhook {
   readonly id: string;
+  readonly path: string;
   readonly body: string;
   readonly headers: Record<string, string>;
   /** Whether its signature was accepted. */
@@ -35,6 +36,7 @@ export async function openWebhookReceiver(
     request.on('end', () => {
       received.push({
         id: String(request.headers['webhook-id']),
+        path: request.url ?? '',
         body: text,
         headers: request.headers as Record<string, string>,
         isVerified: isAccepted(secretOf(), text, request.headers as Record<string, string>),

@@ -1,0 +1,139 @@
+/** The schemas of webhook endpoints and deliveries. */
+import { z } from 'zod';
+import { DELIVERY_STATES } from '../../../catalogue/webhooks/delivery-row.ts';
+import { DISABLED_REASONS } from '../../../catalogue/webhooks/endpoint-row.ts';
+import { EVENT_TYPES } from '../../../event.ts';
+import { text } from '../../../media.ts';
+import { DELIVERY_FAILURES } from '../../../pipeline/webhooks/delivery-failures.ts';
+import { count, requestTime, responseTime, trimmedText } from '../field-schemas.ts';
+
+export const webhookParams = z.object({
+  id: z.string().regex(/^(whe_[0-9a-f]{24}|configured)$/, 'is not the id of a webhook endpoint'),
+});
+export const deliveryParams = webhookParams.extend({
+  delivery: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
+});
+
+const MAX_ACCOUNTS = 200;
+const fields = {
+  description: trimmedText(200).nullish().describe('what it is for'),
+  types: z
+    .array(z.enum(EVENT_TYPES))
+    .min(1)
+    .max(EVENT_TYPES.length)
+    .nullish()
+    .describe('only events of these types; null or absent: all'),
+  accounts: z
+    .array(text(128))
+    .min(1)
+    .max(MAX_ACCOUNTS)
+    .nullish()
+    .describe(
+      'only events of these accounts, by id or name, so none of the store; null or absent: all of the key',
+    ),
+};
+const url = text(2048).describe('https; http and private addresses only for hosts in WEBHOOK_ALLOW_HOSTS');
+
+export const createBody = z.strictObject({ url, ...fields });
+export const changeBody = z
+  .strictObject({ url: url.optional(), ...fields })
+  .refine((body) => Object.keys(body).length > 0, 'needs a field to change');
+export const replayBody = z.strictObject({
+  from: requestTime.describe('events that came into the feed at this time or later'),
+  to: requestTime.optional().describe('and before this time; default: now'),
+});
+
+const reasons = Object.keys(DELIVERY_FAILURES).join(', ');
+
+export const endpointSchema: z.ZodType = z
+  .object({
+    id: z.string(),
+    url: z.string().describe('without its query for keys below admin'),
+    description: z.string().optional(),
+    types: z.array(z.string()).nullable().describe('null: all types'),
+    accounts: z.array(z.string()).nullable().describe('null: all accounts, and the store'),
+    isConfigured: z.boolean().describe('it comes from WEBHOOK_URL, and is changed there'),
+    state: z
+      .enum(['active', 'failing', 'disabled'])
+      .describe('failing: the last delivery that ended had failed'),
+    disabled: z
+      .object({ at: responseTime, reason: z.enum(DISABLED_REASONS), message: z.string() })
+      .nullable(),
+    failingSince: responseTime.optional().describe('the first failure since the last success'),
+    lastSuccessAt: responseTime.optional(),
+    lastFailure: z
+      .object({
+        at: responseTime,
+        reason: z.string().describe(reasons),
+        message: z.string(),
+        status: z.number().int().optional(),
+      })
+      .optional(),
+    pending: count.describe(
+      'deliveries that wait or are being sent; counted up to 10,000, where new ones wait too',
+    ),
+    behind: count.describe('events of the feed of which no deliveries were made yet'),
+    missed: count.describe('events that EVENT_RETENTION removed before deliveries were made of them'),
+    previousSecretUntil: responseTime
+      .optional()
+      .describe('after a rotation: until then the old secret signs too'),
+    createdAt: responseTime,
+    createdBy: z.string().describe('the name of a key'),
+    updatedAt: responseTime,
+  })
+  .meta({ id: 'WebhookEndpoint' });
+
+export const endpointsSchema: z.ZodType = z.object({ items: z.array(endpointSchema) });
+
+export const withSecretSchema: z.ZodType = z
+  .intersection(
+    endpointSchema,
+    z.object({ secret: z.string().describe('whsec_…: the signing secret, which is shown only now') }),
+  )
+  .meta({ id: 'WebhookEndpointWithSecret' });
+
+export const testedSchema: z.ZodType = z.object({
+  delivered: z.boolean(),
+  status: z.number().int().optional().describe('of the response'),
+  reason: z.string().optional().describe(reasons),
+  message: z.string().optional(),
+  durationMs: count,
+});
+
+export const deliverySchema: z.ZodType = z
+  .object({
+    id: count,
+    event: z.object({
+      id: z.string(),
+      type: z.string(),
+      at: responseTime,
+      account: z.string().nullable(),
+      sequence: count,
+      media: z.string().optional().describe('the id of the media item'),
+    }),
+    state: z.enum(DELIVERY_STATES),
+    attempts: count.describe('that ended, since it was made or sent again'),
+    dueAt: responseTime.optional().describe('the next attempt'),
+    isRunning: z.boolean(),
+    attemptedAt: responseTime.optional().describe('the last attempt'),
+    durationMs: count.optional(),
+    status: z.number().int().optional().describe('of the last response'),
+    reason: z.string().optional().describe(`why the last attempt failed: ${reasons}`),
+    message: z.string().optional(),
+    createdAt: responseTime,
+    endedAt: responseTime.optional(),
+  })
+  .meta({ id: 'WebhookDelivery' });
+
+export const deliveriesSchema: z.ZodType = z.object({
+  items: z.array(deliverySchema),
+  nextCursor: z.string().nullable().describe('null on the last page'),
+});
+
+export const deliveriesQuery = z.strictObject({
+  state: z.enum(DELIVERY_STATES).optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: text(32).optional(),
+});
+
+export const replayedSchema: z.ZodType = z.object({ made: count.describe('deliveries that were made') });
