@@ -1,4 +1,4 @@
-/** The types of events: what the service tells whoever asked to be told. */
+/** The types of events: what the service tells programs that read the feed, and webhooks. */
 
 export const EVENT_TYPES = [
   'media.archived',

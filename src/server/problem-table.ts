@@ -59,7 +59,7 @@ export const PROBLEMS = {
     410,
     'The cursor is older than the events that are kept',
     'Events were dropped after EVENT_RETENTION. Go on with oldestCursor, and compare what you have with GET /v1/media?sort=updatedAt&updatedFrom=….',
-    '该游标之后的部分事件已超过 EVENT_RETENTION 而被清除。请从 oldestCursor 继续，并通过 GET /v1/media?sort=updatedAt&updatedFrom=… 核对已有数据。',
+    '该游标之后的部分事件已超过 EVENT_RETENTION，不再保留。请从 oldestCursor 继续，并通过 GET /v1/media?sort=updatedAt&updatedFrom=… 核对已有数据。',
   ),
   malformed_message: row(
     400,

@@ -53,6 +53,7 @@ export const SIBLINGS: Record<string, readonly string[]> = {
   'src/embedded': ['database', 's3'],
   'src/embedded/s3': ['protocol', 'files', 'operations'],
   'src/preview': ['converter', 'process', 'cache'],
+  'src/app': ['webhooks', 'server-parts'],
   'src/pipeline': [
     'views',
     'dispatch',
@@ -69,6 +70,6 @@ export const SIBLINGS: Record<string, readonly string[]> = {
   'src/server': ['auth', 'callbacks', 'start', 'views', 'routes', 'dashboard'],
   'src/server/dashboard': ['browser', 'core', 'texts', 'components', 'pages'],
   'src/server/dashboard/pages': ['media', 'acts', 'operations', 'overview'],
-  'src/server/routes': ['dead-letters', 'media', 'operations', 'events', 'pages'],
+  'src/server/routes': ['dead-letters', 'media', 'operations', 'webhooks', 'events', 'pages'],
   'src/simulator': ['media', 'accounts', 'http', 'faults', 'api', 'callbacks'],
 };

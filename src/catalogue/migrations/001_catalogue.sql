@@ -611,7 +611,7 @@ CREATE TABLE event_6 PARTITION OF event FOR VALUES IN (6);
 CREATE TABLE event_7 PARTITION OF event FOR VALUES IN (7);
 CREATE INDEX event_position ON event (position);
 
--- The end of the feed. Whoever gives positions locks this row, so that positions become visible in their order.
+-- The end of the feed. Each statement that gives positions locks this row, so that positions become visible in their order.
 CREATE TABLE event_head (
   singleton    boolean PRIMARY KEY DEFAULT true CHECK (singleton),
   -- Of the last event; 0: there was none.

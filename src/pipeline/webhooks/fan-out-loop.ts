@@ -17,7 +17,7 @@ const SHORTEST_MS = 50;
 
 export function createFanOutLoop(deps: FanOutDeps, { everyMs = 1_000 }: { everyMs?: number } = {}): PollLoop {
   const { catalogue, feed, clock } = deps;
-  /** The end of the feed after the last turn; undefined: nobody waits for what follows it, or the turn failed. */
+  /** The end of the feed after the last turn; undefined: what follows it is not waited for, or the turn failed. */
   let end: number | undefined;
 
   return createPollLoop({

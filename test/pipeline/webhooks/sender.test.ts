@@ -1,4 +1,4 @@
-/** Webhooks to real receivers that misbehave on request. */
+/** Webhooks to real receivers, with faults on request. */
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';

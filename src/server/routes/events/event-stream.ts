@@ -24,7 +24,7 @@ const RETRY_MS = 2_000;
 
 const cursorLine = (cursor: FeedCursor) => `id: ${encodeFeedCursor(cursor)}\n`;
 
-/** Starts to write and returns the stream. It ends by itself; errors go to `onError`, and the client comes back. */
+/** Starts to write and returns the stream. It ends when an error occurs, which goes to `onError`; the client comes back. */
 export function openEventStream({
   reader,
   start,

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { DatabaseUnavailableError } from '../../../catalogue/database/database.ts';
 import { decodeFeedCursor, encodeFeedCursor, type FeedCursor } from '../../../catalogue/events/cursor.ts';
 import { createLimiter } from '../../../runtime/concurrency/limiter.ts';
+import { LISTENER_LIMITS } from '../../../runtime/network/server-limits.ts';
 import { resolveAccount } from '../../auth/access.ts';
 import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
@@ -12,9 +13,9 @@ import { openEventStream } from './event-stream.ts';
 import { type EventsQuery, eventsQuery, FROM_NOW } from './events-query.ts';
 import { createEventReader, type EventReader } from './reader.ts';
 
-/** The server keeps at least 500 of its 2,000 connections for callbacks and other requests. */
-const READERS_PER_SERVER = 1_500;
-const READERS_PER_KEY = 1_000;
+/** The parts of the server's connections (2,000) that all readers together, and those of one key, may take. */
+const SHARE_OF_READERS = 3 / 4;
+const SHARE_OF_KEY = 1 / 2;
 
 const eventPageSchema: z.ZodType = z
   .object({
@@ -25,11 +26,11 @@ const eventPageSchema: z.ZodType = z
 
 export type EventRoutesDeps = Pick<
   RouteDeps,
-  'access' | 'accounts' | 'catalogue' | 'eventJson' | 'feed' | 'repeatedLog' | 'shutdown'
+  'access' | 'accounts' | 'catalogue' | 'eventJson' | 'feed' | 'limits' | 'repeatedLog' | 'shutdown'
 >;
 
 export function eventRoutes(deps: EventRoutesDeps) {
-  const { catalogue, shutdown } = deps;
+  const { catalogue, shutdown, limits = LISTENER_LIMITS } = deps;
   const readerDeps = { ...deps, reads: createLimiter() };
   const readersOfKey = new Map<string, number>();
   let readers = 0;
@@ -37,7 +38,8 @@ export function eventRoutes(deps: EventRoutesDeps) {
   /** Returns the function that gives the place back. */
   function takePlace(key: string): () => void {
     const ofKey = readersOfKey.get(key) ?? 0;
-    if (readers >= READERS_PER_SERVER || ofKey >= READERS_PER_KEY)
+    // The rest stays free for callbacks and other requests.
+    if (readers >= limits.connections * SHARE_OF_READERS || ofKey >= limits.connections * SHARE_OF_KEY)
       throw new Problem('too_many_requests', { retryAfterSeconds: 30 });
     readers++;
     readersOfKey.set(key, ofKey + 1);

@@ -51,20 +51,28 @@ export const listQuery = z
     parentId: repeatable(word).describe('covers and variants of these items'),
     covers: z.enum(['include', 'exclude']).default('include').describe('exclude: without covers of videos'),
     q: searchText.optional(),
-    sort: z.enum(['sentAt', 'updatedAt']).default('sentAt'),
+    updatedFrom: queryTime('past')
+      .optional()
+      .describe('with sort=updatedAt: rows that changed at this time or later'),
+    sort: z
+      .enum(['sentAt', 'updatedAt'])
+      .default('sentAt')
+      .describe('updatedAt: oldest change first, and nextCursor is never null'),
     limit: z.coerce.number().int().min(1).max(200).default(50),
     cursor: word.optional(),
     include: includeOf('link', 'count'),
   })
   .catchall(word)
   .superRefine((query, context) => {
+    if (query.updatedFrom && query.sort !== 'updatedAt')
+      context.addIssue({ code: 'custom', path: ['updatedFrom'], message: 'needs sort=updatedAt' });
     for (const name of Object.keys(query)) {
       if (LIST_FIELDS.has(name) || LABEL.test(name)) continue;
       context.addIssue({ code: 'custom', path: [name], message: 'is not a parameter of this route' });
     }
   });
 const LIST_FIELDS: ReadonlySet<string> = new Set(
-  'account id mediaId msgId openId kind status sha256 errcode sentFrom sentTo expiresFrom expiresBefore parentId covers q sort limit cursor include'.split(
+  'account id mediaId msgId openId kind status sha256 errcode sentFrom sentTo expiresFrom expiresBefore updatedFrom parentId covers q sort limit cursor include'.split(
     ' ',
   ),
 );
@@ -83,6 +91,7 @@ export function filterOf(query: ListQuery, accounts: readonly string[] | undefin
   const label = labels.length > 0 ? Object.fromEntries(labels) : undefined;
   return {
     ...mediaFilterOf({ ...query, label }, accounts),
+    ...(query.updatedFrom ? { updatedFrom: new Date(query.updatedFrom) } : {}),
     ...(query.parentId ? { parentIds: query.parentId } : {}),
     ...(query.covers === 'exclude' ? { withoutCovers: true } : {}),
   };

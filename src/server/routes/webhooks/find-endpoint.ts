@@ -29,7 +29,7 @@ export function refuseConfigured({ id }: Pick<WebhookEndpoint, 'id'>): void {
 
 /**
  * Returns the ids of the accounts; those of a key that is bound, where none are named. Null: all. Throws Problem
- * `forbidden` for accounts of others, `unknown_account` for names that nobody has.
+ * `forbidden` for accounts of others, `unknown_account` for names that no account has.
  */
 export function accountsOf(
   { accounts }: Pick<RouteDeps, 'accounts'>,
