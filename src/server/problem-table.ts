@@ -144,7 +144,7 @@ export const PROBLEMS = {
     404,
     'No webhook endpoint has this id',
     'GET /v1/webhooks lists the endpoints of the key.',
-    '可通过 GET /v1/webhooks 查看该密钥可用的接收端。',
+    '可通过 GET /v1/webhooks 查看该密钥可用的接收地址。',
   ),
   delivery_not_found: row(
     404,
@@ -169,13 +169,13 @@ export const PROBLEMS = {
     409,
     'This endpoint comes from WEBHOOK_URL',
     'Change WEBHOOK_URL and WEBHOOK_SECRET and start the server again, or create another endpoint.',
-    '请修改 WEBHOOK_URL 与 WEBHOOK_SECRET 并重启服务，或另行创建接收端。',
+    '请修改 WEBHOOK_URL 与 WEBHOOK_SECRET 并重启服务，或另行创建接收地址。',
   ),
   webhook_limit: row(
     409,
     'There are as many webhook endpoints as there may be',
     'Delete endpoints that are not needed, or let one receiver pass events on.',
-    '请删除不再需要的接收端，或由一个接收端转发事件。',
+    '请删除不再需要的接收地址，或由一个接收地址转发事件。',
   ),
   replay_too_large: row(
     409,

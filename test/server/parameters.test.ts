@@ -4,7 +4,8 @@ import { after, before, describe, it } from 'node:test';
 import { openTestServer, type TestServer } from './setup.ts';
 
 /** A well-formed id for the route: m_… for media items, e_… for erasures. */
-const idFor = (path: string) => `${path[4]}_${'0'.repeat(path[4] === 'v' ? 24 : 32)}`;
+const idFor = (path: string) =>
+  path.startsWith('/v1/webhooks') ? 'configured' : `${path[4]}_${'0'.repeat(path[4] === 'v' ? 24 : 32)}`;
 
 describe('a query parameter', () => {
   let s: TestServer;
@@ -30,7 +31,7 @@ describe('a query parameter', () => {
     for (const [path, operations] of Object.entries(paths)) {
       if (!path.startsWith('/v1/')) continue;
       for (const [method, { requestBody }] of Object.entries(operations)) {
-        const url = `${path.replaceAll(/\{\w+\}/g, idFor(path))}?no-such=1`;
+        const url = `${path.replace('{delivery}', '1').replaceAll(/\{\w+\}/g, idFor(path))}?no-such=1`;
         const { status, body } = await send(url, method.toUpperCase());
         assert.equal(status, 400, `${method} ${path}`);
         assert.equal(body.code, 'invalid_request', `${method} ${path}`);

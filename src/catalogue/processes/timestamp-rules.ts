@@ -144,7 +144,8 @@ export const TIMESTAMPS_WITHOUT_RULE: Readonly<Record<string, string>> = {
   'webhook_delivery.at': 'that of the event',
   'webhook_delivery.attempted_at': 'only shown',
   'webhook_delivery.created_at': 'only shown',
-  'webhook_delivery.ended_at': 'EVENT_RETENTION after it the row is deleted; later by as much as the clock was wrong',
+  'webhook_delivery.ended_at':
+    'EVENT_RETENTION after it the row is deleted; later by as much as the clock was wrong',
   'event_outbox.at': 'a record; by the clock of the database',
   'event.at': 'a record; by the clock of the database',
   'event.sequenced_at': 'a record; by the clock of the database',

@@ -17,8 +17,9 @@ interface Endpoint {
   readonly lastSuccessAt?: string;
   readonly lastFailure?: { readonly at: string; readonly message: string; readonly status?: number };
   readonly pending: number;
-  readonly behind: number;
-  readonly missed: number;
+  readonly hasMissed: boolean;
+  readonly behind?: number;
+  readonly missed?: number;
   readonly previousSecretUntil?: string;
 }
 
@@ -56,7 +57,7 @@ const endpointText = (one: Endpoint) =>
     ['last failure', one.lastFailure && `${one.lastFailure.at}: ${one.lastFailure.message}`],
     ['pending', one.pending],
     ['behind', one.behind],
-    ['missed', one.missed],
+    ['missed', one.missed ?? one.hasMissed],
     ['old secret until', one.previousSecretUntil],
     ['secret', one.secret],
   ]);

@@ -10,6 +10,7 @@ const findingOf = (endpoint: WebhookEndpoint, since: Date | undefined, reason: s
   detail: { host: hostOf(endpoint.url), reason },
 });
 const nameOf = ({ target, detail }: NamedFinding) => `${detail.host ?? '…'} (${target})`;
+const chineseNameOf = ({ target, detail }: NamedFinding) => `${detail.host ?? '…'}（${target}）`;
 
 export const WEBHOOK_CHECKS = {
   webhook_failing: {
@@ -21,16 +22,16 @@ export const WEBHOOK_CHECKS = {
       const why = explainDeliveryFailure(String(it.detail.reason ?? 'network'));
       return {
         en: `Webhooks to ${nameOf(it)} have been failing for an hour or longer: ${why.en}`,
-        zh: `发往 ${nameOf(it)} 的 Webhook 已连续失败一小时以上：${why.zh}`,
+        zh: `发往 ${chineseNameOf(it)}的 webhook 已连续失败一小时以上：${why.zh}`,
       };
     },
     ended: (it) => ({
       en: `Webhooks to ${nameOf(it)} arrive again, or it is disabled.`,
-      zh: `发往 ${nameOf(it)} 的 Webhook 已恢复，或该接收端已停用。`,
+      zh: `发往 ${chineseNameOf(it)}的 webhook 已恢复，或该接收地址已停用。`,
     }),
     advice: fixedText(
       'Test it with POST /v1/webhooks/{id}/test (wma webhooks test). Deliveries are sent again for three days; after five days without a success the endpoint is disabled.',
-      '请用 POST /v1/webhooks/{id}/test（wma webhooks test）测试。投递会在三天内继续重试；连续五天没有成功时接收端会被停用。',
+      '请用 POST /v1/webhooks/{id}/test（wma webhooks test）测试。投递会在三天内继续重试；连续五天没有成功时接收地址会被停用。',
     ),
     find: ({ webhooks }) =>
       webhooks?.failing.map((one) => findingOf(one, one.failingSince, one.lastFailure?.reason ?? 'network')),
@@ -44,12 +45,12 @@ export const WEBHOOK_CHECKS = {
       const why = it.detail.reason === 'gone' ? DISABLED_TEXTS.gone : DISABLED_TEXTS.failing;
       return {
         en: `The webhook endpoint ${nameOf(it)} is disabled. ${why.en}`,
-        zh: `Webhook 接收端 ${nameOf(it)} 已停用。${why.zh}`,
+        zh: `webhook 接收地址 ${chineseNameOf(it)}已停用。${why.zh}`,
       };
     },
     ended: (it) => ({
       en: `The webhook endpoint ${nameOf(it)} is enabled again, or deleted.`,
-      zh: `Webhook 接收端 ${nameOf(it)} 已重新启用或删除。`,
+      zh: `webhook 接收地址 ${chineseNameOf(it)}已重新启用或删除。`,
     }),
     advice: fixedText(
       'Enable it when it works (wma webhooks enable): it goes on with the first event that it has not got, while EVENT_RETENTION keeps it. Or delete it.',

@@ -3,15 +3,20 @@
  * encrypted with each of a few secrets that every process of the installation has, and any one of them decrypts it. So
  * one of them may be changed, and the copies are encrypted anew.
  */
+import { createHash } from 'node:crypto';
 import type { Account } from '../../account.ts';
 import type { EncryptedCopies } from '../../catalogue/webhooks/endpoint-row.ts';
 import { decryptAtRest, encryptAtRest } from '../../wechat/tokens/encrypt-at-rest.ts';
 
 /** A secret of the configuration, under a name that stays the same when it is changed. */
 interface Wrapper {
+  /** The name of its copy: a digest, so that an endpoint's row does not name accounts that are not its own. */
   readonly account: string;
   readonly secret: string;
 }
+
+const nameOf = (source: string): string =>
+  createHash('sha256').update(`webhook ${source}`).digest('hex').slice(0, 16);
 
 /** More would only make rows longer. */
 const MAX_ACCOUNTS = 3;
@@ -35,11 +40,11 @@ export function createEndpointSecrets({
   function wrappers(): Wrapper[] {
     const sorted = [...accounts.all].sort((a, b) => (a.account < b.account ? -1 : 1));
     const ofAccounts = sorted.slice(0, MAX_ACCOUNTS).map(({ account, secret, token }) => ({
-      account: `webhook ${account}`,
+      account: nameOf(account),
       // External tokens have no secret. The token of the console is one too.
       secret: secret || token,
     }));
-    return storeSecret ? [{ account: 'webhook store', secret: storeSecret }, ...ofAccounts] : ofAccounts;
+    return storeSecret ? [{ account: nameOf('store'), secret: storeSecret }, ...ofAccounts] : ofAccounts;
   }
 
   const decryptWith = (wrapper: Wrapper, copies: EncryptedCopies): string | undefined => {

@@ -37,8 +37,9 @@ export function endpointJson(
     ...(lastSuccessAt ? { lastSuccessAt } : {}),
     ...(lastFailure ? { lastFailure: { ...lastFailure, ...failureJson(lastFailure.reason, language) } } : {}),
     pending,
-    behind,
-    missed,
+    hasMissed: missed > 0,
+    // They count the events of all accounts.
+    ...(principal.accounts ? {} : { behind, missed }),
     ...(previousSecretUntil && previousSecretUntil > now ? { previousSecretUntil } : {}),
     createdAt,
     createdBy,

@@ -152,7 +152,7 @@ export function webhookRoutes(deps: Deps) {
             tags,
             summary:
               action === 'enable'
-                ? 'Enable a webhook endpoint: it goes on where it was; missed counts the events that are not kept any more'
+                ? 'Enable a webhook endpoint: it goes on where it was; hasMissed says whether events are not kept any more'
                 : 'Disable a webhook endpoint: its deliveries and its place in the feed are kept',
             params: webhookParams,
             response: { 200: endpointSchema },

@@ -72,8 +72,15 @@ export const endpointSchema: z.ZodType = z
     pending: count.describe(
       'deliveries that wait or are being sent; counted up to 10,000, where new ones wait too',
     ),
-    behind: count.describe('events of the feed of which no deliveries were made yet'),
-    missed: count.describe('events that EVENT_RETENTION removed before deliveries were made of them'),
+    hasMissed: z
+      .boolean()
+      .describe('whether EVENT_RETENTION removed events before deliveries were made of them'),
+    behind: count
+      .optional()
+      .describe('events of the feed that were not looked at yet; absent for keys bound to accounts'),
+    missed: count
+      .optional()
+      .describe('events of the feed that EVENT_RETENTION removed before they were looked at; likewise'),
     previousSecretUntil: responseTime
       .optional()
       .describe('after a rotation: until then the old secret signs too'),
