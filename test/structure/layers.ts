@@ -69,7 +69,7 @@ export const SIBLINGS: Record<string, readonly string[]> = {
   ],
   'src/server': ['auth', 'callbacks', 'start', 'views', 'routes', 'dashboard'],
   'src/server/dashboard': ['browser', 'core', 'texts', 'components', 'pages'],
-  'src/server/dashboard/pages': ['media', 'acts', 'operations', 'overview'],
+  'src/server/dashboard/pages': ['media', 'acts', 'operations', 'webhooks', 'overview'],
   'src/server/routes': ['dead-letters', 'media', 'operations', 'webhooks', 'events', 'pages'],
   'src/simulator': ['media', 'accounts', 'http', 'faults', 'api', 'callbacks'],
 };
