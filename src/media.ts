@@ -1,6 +1,7 @@
 /** The types of media items and references, and the rules for their ids and object keys. */
 import { hash } from 'node:crypto';
 import { z } from 'zod';
+import { TRACEPARENT, TRACEPARENT_RULE } from './traceparent.ts';
 
 export const KINDS = ['image', 'voice', 'video', 'shortvideo', 'thumb', 'file'] as const;
 export type Kind = (typeof KINDS)[number];
@@ -61,6 +62,11 @@ export const referenceSchema = z.strictObject({
     .record(text(64), text(256))
     .refine((labels) => Object.keys(labels).length <= 8, 'at most 8 labels')
     .optional(),
+  traceparent: z
+    .string()
+    .regex(TRACEPARENT, TRACEPARENT_RULE)
+    .optional()
+    .describe('the trace to which the attempts of this media item belong (W3C Trace Context)'),
 });
 
 /** Checks only the identity of a media item, for input whose other fields are checked one by one. */

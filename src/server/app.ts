@@ -18,6 +18,7 @@ import { dashboardRoutes } from './dashboard/routes.ts';
 import { addLoadShedding } from './load-shedding.ts';
 import { type FieldError, Problem, sendProblem } from './problem.ts';
 import type { ProblemCode } from './problem-table.ts';
+import { addRequestSpans } from './request-spans.ts';
 import type { App, RouteDeps } from './route-deps.ts';
 import { callbackRoutes } from './routes/callback.ts';
 import { deadLetterRoutes } from './routes/dead-letters/dead-letters.ts';
@@ -88,6 +89,7 @@ function createApp(deps: RouteDeps): App {
     }
     return sendProblem(request, reply, problem);
   });
+  addRequestSpans(app as unknown as App, deps.tracer);
   return app as unknown as App;
 }
 

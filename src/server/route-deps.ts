@@ -32,6 +32,7 @@ export interface RouteDeps
     | 'shutdown'
     | 'store'
     | 'webhooks'
+    | 'tracer'
   > {
   access: Access;
   /** For log lines that clients can cause at a high rate. */

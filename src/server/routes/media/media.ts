@@ -1,4 +1,5 @@
 /** /v1/media: accepts references, lists media items, returns one, redrives one. */
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { DatabaseUnavailableError } from '../../../catalogue/database/database.ts';
 import { COUNT_LIMIT } from '../../../catalogue/media/pages.ts';
@@ -6,6 +7,7 @@ import { type ReferenceInput, referenceSchema, STATUSES } from '../../../media.t
 import type { Ingested } from '../../../pipeline/ingest/ingest.ts';
 import { UnknownAccountError } from '../../../pipeline/ingest/insert-batcher.ts';
 import { attemptsJson, type MediaJson, mediaJson } from '../../../pipeline/views/media.ts';
+import { readTraceparent } from '../../../traceparent.ts';
 import { resolveAccount } from '../../auth/access.ts';
 import { type FieldError, languageOf, Problem, problemBody } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
@@ -98,7 +100,9 @@ export function mediaRoutes(
       },
       async (request, reply) => {
         resolveAccount(request.principal, accounts, request.body.account);
-        const [ingested] = (await deps.ingest.ingestRequest([request.body])) as [Ingested];
+        const [ingested] = (await deps.ingest.ingestRequest([withTrace(request, request.body)])) as [
+          Ingested,
+        ];
         reply.header('location', `/v1/media/${ingested.id}`);
         const row = ingested.spooled ? undefined : await readAccepted(ingested.id);
         if (!row) return reply.code(202).send({ ...request.body, ...summaryOf(ingested) });
@@ -139,7 +143,7 @@ export function mediaRoutes(
             results[index] = { index, problem: problemBody(problem, language) };
           }
         }
-        const ingested = await deps.ingest.ingestRequest(valid.map(({ input }) => input));
+        const ingested = await deps.ingest.ingestRequest(valid.map(({ input }) => withTrace(request, input)));
         for (const [position, { index }] of valid.entries()) {
           const { account: _, ...summary } = summaryOf(ingested[position] as Ingested);
           results[index] = { index, ...summary };
@@ -233,6 +237,12 @@ export function mediaRoutes(
       },
     );
   };
+}
+
+/** The trace of an item is that of the request, unless its reference names another. */
+function withTrace({ headers }: FastifyRequest, input: ReferenceInput): ReferenceInput {
+  const traceparent = input.traceparent ?? readTraceparent(headers.traceparent);
+  return traceparent === undefined ? input : { ...input, traceparent };
 }
 
 /** The fields of an accepted item that are known without its row. */
