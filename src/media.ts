@@ -1,7 +1,8 @@
 /** The types of media items and references, and the rules for their ids and object keys. */
 import { hash } from 'node:crypto';
 import { z } from 'zod';
-import { saying } from './field-errors.ts';
+import { formatted, saying } from './field-errors.ts';
+import { TRACEPARENT, TRACEPARENT_RULE } from './traceparent.ts';
 
 export const KINDS = ['image', 'voice', 'video', 'shortvideo', 'thumb', 'file'] as const;
 export type Kind = (typeof KINDS)[number];
@@ -76,6 +77,12 @@ export const referenceSchema = z
       .optional()
       .describe('what WeChat recognised in a voice, or the title of a forwarded item'),
     labels: labelsSchema.optional(),
+    traceparent: formatted(TRACEPARENT, {
+      en: TRACEPARENT_RULE,
+      zh: '必须是 W3C Trace Context 的 traceparent（版本 00）',
+    })
+      .optional()
+      .describe('the trace to which the attempts of this media item belong (W3C Trace Context)'),
   })
   .meta({ id: 'Reference', description: 'What is known of a media item when it is added.' });
 

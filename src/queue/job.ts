@@ -13,6 +13,8 @@ export const JOB_NAME = 'archive';
 export const jobDataSchema = referenceSchema.extend({
   v: z.literal(1),
   sentAt: timestamp,
+  // A trace is not worth a media item: an invalid one counts as none.
+  traceparent: referenceSchema.shape.traceparent.catch(undefined),
 });
 /** As the queue keeps it: JSON, with `sentAt` as text. */
 export type JobData = z.input<typeof jobDataSchema>;

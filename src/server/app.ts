@@ -15,6 +15,7 @@ import { addLoadShedding } from './load-shedding.ts';
 import { registerOpenApi } from './openapi/document.ts';
 import { Problem, sendProblem } from './problem.ts';
 import type { ProblemCode } from './problem-table.ts';
+import { addRequestSpans } from './request-spans.ts';
 import type { App, RouteDeps } from './route-deps.ts';
 import { callbackRoutes } from './routes/callback.ts';
 import { deadLetterRoutes } from './routes/dead-letters/dead-letters.ts';
@@ -86,6 +87,7 @@ function createApp(deps: RouteDeps): App {
     }
     return sendProblem(request, reply, problem);
   });
+  addRequestSpans(app as unknown as App, deps.tracer);
   return app as unknown as App;
 }
 

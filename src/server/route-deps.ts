@@ -31,6 +31,7 @@ export interface RouteDeps
     | 'queue'
     | 'shutdown'
     | 'store'
+    | 'tracer'
   > {
   access: Access;
   /** For log lines that clients can cause at a high rate. */

@@ -192,6 +192,7 @@ media.msg_id text
 media.pic_url text
 media.text text
 media.labels jsonb
+media.traceparent text
 media.sent_at timestamp with time zone
 media.expires_at timestamp with time zone
 media.closes_at timestamp with time zone
@@ -446,11 +447,11 @@ AS $function$
   WITH given AS (
     SELECT * FROM json_to_recordset(refs) AS given (
       id text, account text, media_id text, kind text, variant text, parent_id text, open_id text, msg_id text,
-      pic_url text, text text, labels jsonb, sent_at timestamptz, expires_at timestamptz, closes_at timestamptz,
+      pic_url text, text text, labels jsonb, traceparent text, sent_at timestamptz, expires_at timestamptz, closes_at timestamptz,
       failure jsonb)
   ), written AS (
     INSERT INTO media AS m (id, account, media_id, kind, variant, parent_id, open_id, msg_id, pic_url,
-      text, labels, sent_at, expires_at, closes_at, failure, status, stage, created_at, updated_at)
+      text, labels, traceparent, sent_at, expires_at, closes_at, failure, status, stage, created_at, updated_at)
     SELECT given.*, CASE WHEN failure IS NULL THEN 'pending' ELSE 'dead' END,
       CASE WHEN failure IS NULL THEN 1 END, accepted_at, accepted_at
     FROM given ORDER BY id
@@ -465,14 +466,15 @@ AS $function$
       pic_url = coalesce(m.pic_url, excluded.pic_url),
       text = coalesce(m.text, excluded.text),
       labels = coalesce(m.labels, excluded.labels),
+      traceparent = coalesce(m.traceparent, excluded.traceparent),
       updated_at = accepted_at
     WHERE m.status <> 'erased' AND (
       excluded.sent_at < m.sent_at OR
-      (m.variant, m.parent_id, m.open_id, m.msg_id, m.pic_url, m.text, m.labels) IS DISTINCT FROM
+      (m.variant, m.parent_id, m.open_id, m.msg_id, m.pic_url, m.text, m.labels, m.traceparent) IS DISTINCT FROM
       (coalesce(m.variant, excluded.variant), coalesce(m.parent_id, excluded.parent_id),
        coalesce(m.open_id, excluded.open_id), coalesce(m.msg_id, excluded.msg_id),
        coalesce(m.pic_url, excluded.pic_url), coalesce(m.text, excluded.text),
-       coalesce(m.labels, excluded.labels)))
+       coalesce(m.labels, excluded.labels), coalesce(m.traceparent, excluded.traceparent)))
     RETURNING m.id, m.status, m.xmax = 0 AS created
   ), notified AS (
     SELECT pg_notify(channel, '')
@@ -485,7 +487,7 @@ AS $function$
   -- A CTE that is not read is not run: this reads "notified".
   WHERE (SELECT count(*) FROM notified) >= 0
 $function$
-CREATE OR REPLACE FUNCTION wma.archive(account text, media_id text, kind text, sent_at timestamp with time zone DEFAULT now(), variant text DEFAULT NULL::text, parent_id text DEFAULT NULL::text, open_id text DEFAULT NULL::text, msg_id text DEFAULT NULL::text, pic_url text DEFAULT NULL::text, labels jsonb DEFAULT NULL::jsonb, media_lifetime interval DEFAULT '72:00:00'::interval, text text DEFAULT NULL::text)
+CREATE OR REPLACE FUNCTION wma.archive(account text, media_id text, kind text, sent_at timestamp with time zone DEFAULT now(), variant text DEFAULT NULL::text, parent_id text DEFAULT NULL::text, open_id text DEFAULT NULL::text, msg_id text DEFAULT NULL::text, pic_url text DEFAULT NULL::text, labels jsonb DEFAULT NULL::jsonb, media_lifetime interval DEFAULT '72:00:00'::interval, text text DEFAULT NULL::text, traceparent text DEFAULT NULL::text)
  RETURNS text
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -506,6 +508,9 @@ DECLARE
     WHEN char_length(pic_url) NOT BETWEEN 1 AND 2048
       OR pic_url !~ '^https?://([A-Za-z0-9-]+[.])*[A-Za-z][A-Za-z0-9-]*(:[0-9]{1,4})?([/?#][^[:space:]]*)?$'
       THEN 'pic_url: a link of http or https to a host by its name, at most 2048 characters'
+    WHEN traceparent !~ '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$'
+      OR traceparent ~ '^00-0{32}-' OR traceparent ~ '-0{16}-..$'
+      THEN 'traceparent: as in W3C Trace Context, version 00'
     WHEN char_length(text) NOT BETWEEN 1 AND 2000 THEN 'text: 1 to 2000 characters'
     WHEN sent NOT BETWEEN '2011-01-01Z' AND '2100-01-01Z' THEN 'sent_at: between 2011 and 2100'
     WHEN media_lifetime IS NULL OR media_lifetime NOT BETWEEN '1 second' AND '30 days'
@@ -532,7 +537,7 @@ BEGIN
   PERFORM FROM accept(json_build_array(json_build_object(
     'id', new_id, 'account', account, 'media_id', media_id, 'kind', kind, 'variant', variant,
     'parent_id', parent_id, 'open_id', open_id, 'msg_id', msg_id, 'pic_url', pic_url, 'text', text,
-    'labels', labels, 'sent_at', sent, 'expires_at', sent + media_lifetime, 'closes_at', sent + media_lifetime + interval '2 hours',
+    'labels', labels, 'traceparent', traceparent, 'sent_at', sent, 'expires_at', sent + media_lifetime, 'closes_at', sent + media_lifetime + interval '2 hours',
     'failure', CASE WHEN kind = 'file' AND starts_with(media_id, 'msg:')
       THEN '{"code": "not_downloadable", "class": "permanent_media"}'::json END
   )), now(), current_schema() || '_due');

@@ -31,8 +31,8 @@ export const LAYERS: Record<string, readonly string[]> = {
  * free where they are not listed: circles of files are refused anyway.
  */
 export const SIBLINGS: Record<string, readonly string[]> = {
-  'src/runtime': ['text', '.', 'concurrency', 'disk', 'network'],
-  'src/config': ['values', 'accounts'],
+  'src/runtime': ['text', '.', 'concurrency', 'disk', 'network', 'tracing'],
+  'src/config': ['values', 'accounts', 'traces'],
   'src/wechat': ['http', 'api', 'tokens', 'media', 'callback', 'customer-service'],
   'src/storage': ['http', 'upload'],
   'src/catalogue': [

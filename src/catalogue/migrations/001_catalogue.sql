@@ -30,6 +30,8 @@ CREATE TABLE media (
   -- What WeChat recognised in a voice, or the title of a forwarded item; at most 2,000 characters.
   text            text,
   labels          jsonb,
+  -- The trace of the item (W3C Trace Context).
+  traceparent     text,
   sent_at         timestamptz,
   -- WeChat deletes the file at expires_at. No attempt begins after closes_at.
   expires_at      timestamptz,
@@ -723,11 +725,11 @@ LANGUAGE sql SET search_path FROM CURRENT AS $$
   WITH given AS (
     SELECT * FROM json_to_recordset(refs) AS given (
       id text, account text, media_id text, kind text, variant text, parent_id text, open_id text, msg_id text,
-      pic_url text, text text, labels jsonb, sent_at timestamptz, expires_at timestamptz, closes_at timestamptz,
+      pic_url text, text text, labels jsonb, traceparent text, sent_at timestamptz, expires_at timestamptz, closes_at timestamptz,
       failure jsonb)
   ), written AS (
     INSERT INTO media AS m (id, account, media_id, kind, variant, parent_id, open_id, msg_id, pic_url,
-      text, labels, sent_at, expires_at, closes_at, failure, status, stage, created_at, updated_at)
+      text, labels, traceparent, sent_at, expires_at, closes_at, failure, status, stage, created_at, updated_at)
     SELECT given.*, CASE WHEN failure IS NULL THEN 'pending' ELSE 'dead' END,
       CASE WHEN failure IS NULL THEN 1 END, accepted_at, accepted_at
     FROM given ORDER BY id
@@ -742,14 +744,15 @@ LANGUAGE sql SET search_path FROM CURRENT AS $$
       pic_url = coalesce(m.pic_url, excluded.pic_url),
       text = coalesce(m.text, excluded.text),
       labels = coalesce(m.labels, excluded.labels),
+      traceparent = coalesce(m.traceparent, excluded.traceparent),
       updated_at = accepted_at
     WHERE m.status <> 'erased' AND (
       excluded.sent_at < m.sent_at OR
-      (m.variant, m.parent_id, m.open_id, m.msg_id, m.pic_url, m.text, m.labels) IS DISTINCT FROM
+      (m.variant, m.parent_id, m.open_id, m.msg_id, m.pic_url, m.text, m.labels, m.traceparent) IS DISTINCT FROM
       (coalesce(m.variant, excluded.variant), coalesce(m.parent_id, excluded.parent_id),
        coalesce(m.open_id, excluded.open_id), coalesce(m.msg_id, excluded.msg_id),
        coalesce(m.pic_url, excluded.pic_url), coalesce(m.text, excluded.text),
-       coalesce(m.labels, excluded.labels)))
+       coalesce(m.labels, excluded.labels), coalesce(m.traceparent, excluded.traceparent)))
     RETURNING m.id, m.status, m.xmax = 0 AS created
   ), notified AS (
     SELECT pg_notify(channel, '')
@@ -775,7 +778,7 @@ CREATE FUNCTION archive(
   account text, media_id text, kind text, sent_at timestamptz DEFAULT now(), variant text DEFAULT NULL,
   parent_id text DEFAULT NULL, open_id text DEFAULT NULL, msg_id text DEFAULT NULL, pic_url text DEFAULT NULL,
   labels jsonb DEFAULT NULL, media_lifetime interval DEFAULT '72 hours',
-  text text DEFAULT NULL)
+  text text DEFAULT NULL, traceparent text DEFAULT NULL)
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   new_id text := id_of(account, media_id);
@@ -792,6 +795,9 @@ DECLARE
     WHEN char_length(pic_url) NOT BETWEEN 1 AND 2048
       OR pic_url !~ '^https?://([A-Za-z0-9-]+[.])*[A-Za-z][A-Za-z0-9-]*(:[0-9]{1,4})?([/?#][^[:space:]]*)?$'
       THEN 'pic_url: a link of http or https to a host by its name, at most 2048 characters'
+    WHEN traceparent !~ '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$'
+      OR traceparent ~ '^00-0{32}-' OR traceparent ~ '-0{16}-..$'
+      THEN 'traceparent: as in W3C Trace Context, version 00'
     WHEN char_length(text) NOT BETWEEN 1 AND 2000 THEN 'text: 1 to 2000 characters'
     WHEN sent NOT BETWEEN '2011-01-01Z' AND '2100-01-01Z' THEN 'sent_at: between 2011 and 2100'
     WHEN media_lifetime IS NULL OR media_lifetime NOT BETWEEN '1 second' AND '30 days'
@@ -818,7 +824,7 @@ BEGIN
   PERFORM FROM accept(json_build_array(json_build_object(
     'id', new_id, 'account', account, 'media_id', media_id, 'kind', kind, 'variant', variant,
     'parent_id', parent_id, 'open_id', open_id, 'msg_id', msg_id, 'pic_url', pic_url, 'text', text,
-    'labels', labels, 'sent_at', sent, 'expires_at', sent + media_lifetime, 'closes_at', sent + media_lifetime + interval '2 hours',
+    'labels', labels, 'traceparent', traceparent, 'sent_at', sent, 'expires_at', sent + media_lifetime, 'closes_at', sent + media_lifetime + interval '2 hours',
     'failure', CASE WHEN kind = 'file' AND starts_with(media_id, 'msg:')
       THEN '{"code": "not_downloadable", "class": "permanent_media"}'::json END
   )), now(), current_schema() || '_due');

@@ -55,6 +55,7 @@ export const mediaSchema: z.ZodType = z
       .optional()
       .describe('what WeChat recognised in a voice, or the title of a forwarded item'),
     labels: z.record(z.string(), z.string()).optional(),
+    traceparent: z.string().optional().describe('the trace of the item (W3C Trace Context)'),
     sentAt: responseTime.optional(),
     expiresAt: responseTime.optional(),
     closesAt: responseTime.optional(),

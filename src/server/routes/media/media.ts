@@ -1,4 +1,5 @@
 /** /v1/media: accepts references, lists media items, returns one, redrives one. */
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { DatabaseUnavailableError } from '../../../catalogue/database/database.ts';
 import { COUNT_LIMIT } from '../../../catalogue/media/pages.ts';
@@ -7,6 +8,7 @@ import { type ReferenceInput, referenceSchema, STATUSES } from '../../../media.t
 import type { Ingested } from '../../../pipeline/ingest/ingest.ts';
 import { UnknownAccountError } from '../../../pipeline/ingest/insert-batcher.ts';
 import { attemptsJson, type MediaJson, mediaJson } from '../../../pipeline/views/media.ts';
+import { readTraceparent } from '../../../traceparent.ts';
 import { resolveAccount } from '../../auth/access.ts';
 import { languageOf, Problem, problemBody } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
@@ -115,7 +117,9 @@ export function mediaRoutes(
       },
       async (request, reply) => {
         resolveAccount(request.principal, accounts, request.body.account);
-        const [ingested] = (await deps.ingest.ingestRequest([request.body])) as [Ingested];
+        const [ingested] = (await deps.ingest.ingestRequest([withTrace(request, request.body)])) as [
+          Ingested,
+        ];
         reply.header('location', `/v1/media/${ingested.id}`);
         const row = ingested.spooled ? undefined : await readAccepted(ingested.id);
         if (!row) return reply.code(202).send({ ...request.body, ...summaryOf(ingested) });
@@ -160,7 +164,7 @@ export function mediaRoutes(
             results[index] = { index, problem: problemBody(problem, language) };
           }
         }
-        const ingested = await deps.ingest.ingestRequest(valid.map(({ input }) => input));
+        const ingested = await deps.ingest.ingestRequest(valid.map(({ input }) => withTrace(request, input)));
         for (const [position, { index }] of valid.entries()) {
           const { account: _, ...summary } = summaryOf(ingested[position] as Ingested);
           results[index] = { index, ...summary };
@@ -271,6 +275,12 @@ export function mediaRoutes(
       },
     );
   };
+}
+
+/** The trace of an item is that of the request, unless its reference names another. */
+function withTrace({ headers }: FastifyRequest, input: ReferenceInput): ReferenceInput {
+  const traceparent = input.traceparent ?? readTraceparent(headers.traceparent);
+  return traceparent === undefined ? input : { ...input, traceparent };
 }
 
 /** The fields of an accepted item that are known without its row. */
