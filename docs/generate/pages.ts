@@ -5,6 +5,7 @@ import { checksTable } from './checks.ts';
 import { cliPage } from './cli.ts';
 import { configurationPage, envExample } from './configuration.ts';
 import { errcodesPage } from './errcodes.ts';
+import { grafanaDashboard } from './grafana/dashboard.ts';
 import { metricsTable } from './metrics.ts';
 import { problemsPage } from './problems.ts';
 import { retriesPage } from './retries.ts';
@@ -16,6 +17,7 @@ import { inChinese } from './zh/translate.ts';
 /** Returns the text of each page, by its path. */
 export const PAGES: Readonly<Record<string, () => string>> = {
   '.env.example': envExample,
+  'deploy/grafana/wechat-media-archiver.json': grafanaDashboard,
   'docs/cli.md': cliPage,
   'docs/configuration.md': configurationPage,
   'docs/errcodes.md': () => errcodesPage('en'),

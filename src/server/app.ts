@@ -11,6 +11,7 @@ import { LISTENER_LIMITS, limitConnections, timeoutsOf } from '../runtime/networ
 import { redact } from '../runtime/redaction.ts';
 import { isStoreRefusal } from '../store-failures.ts';
 import { dashboardRoutes } from './dashboard/routes.ts';
+import { addHttpMetrics } from './http-metrics.ts';
 import { addLoadShedding } from './load-shedding.ts';
 import { registerOpenApi } from './openapi/document.ts';
 import { Problem, sendProblem } from './problem.ts';
@@ -69,6 +70,7 @@ function createApp(deps: RouteDeps): App {
     frameworkErrors: (error, request, reply) => void sendProblem(request, reply, problemOf(error, request)),
   }).withTypeProvider<ZodTypeProvider>();
   if (!deps.listener) limitConnections(app.server, limits.connections);
+  addHttpMetrics(app as unknown as App, deps.metrics);
   app.setValidatorCompiler(compileValidator);
   // Response schemas are only documentation, which the tests verify. Validating our own rows here would cost time.
   app.setSerializerCompiler(() => (body) => JSON.stringify(body));
