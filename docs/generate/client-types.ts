@@ -5,12 +5,11 @@
 import { z } from 'zod';
 import { EVENT_TYPES } from '../../src/event.ts';
 import { KINDS, referenceSchema, SOURCES, STATUSES, WAITING_REASONS } from '../../src/media.ts';
+import { eventSchema } from '../../src/server/routes/events/event-schema.ts';
 import { linkSchema } from '../../src/server/routes/media/links.ts';
 import { listQuery } from '../../src/server/routes/media/list-query.ts';
 import { acceptedMediaSchema, mediaPageSchema } from '../../src/server/routes/media/media.ts';
 import { mediaSchema } from '../../src/server/routes/media/media-schema.ts';
-import { accountSchema } from '../../src/server/routes/operations/accounts.ts';
-import { storesSchema } from '../../src/server/routes/operations/store.ts';
 import { problemSchema } from '../../src/server/routes/problem-schema.ts';
 
 /** The part of JSON Schema that our schemas use. */
@@ -41,8 +40,7 @@ const RESPONSES: readonly [name: string, schema: z.ZodType, description: string]
   ['Media', mediaSchema, 'A media item and its object. Absent fields are unknown or do not apply.'],
   ['MediaPage', mediaPageSchema, 'One page of a list.'],
   ['Link', linkSchema, 'A link that opens without a key.'],
-  ['Account', accountSchema, 'An account with its state.'],
-  ['Store', storesSchema, 'The stores and their failures; `hold`: why all archiving waits.'],
+  ['Event', eventSchema, ''],
   ['Problem', problemSchema, 'Why a request was refused.'],
 ];
 
@@ -103,7 +101,8 @@ const interfaceOf = (name: string, description: string, fields: string) =>
 /** Returns the interface of a response and of the named schemas that it contains. */
 function responseTypes([name, schema, description]: (typeof RESPONSES)[number], known: Set<string>): string {
   const root = toSchema(schema, 'output');
-  const defined = Object.entries(root.$defs ?? {}).filter(([id]) => !known.has(id));
+  // A union has no interface: the client names its members.
+  const defined = Object.entries(root.$defs ?? {}).filter(([id, one]) => !known.has(id) && one.properties);
   for (const [id] of defined) known.add(id);
   const texts = defined.map(([id, one]) =>
     interfaceOf(id, id === name ? description : (one.description ?? ''), fieldsOf(one, '  ')),

@@ -1,7 +1,6 @@
 /** What the package `wechat-media-archiver` exports. */
 export type { AcceptedMedia, AddResult } from './client/accepted.ts';
 export type {
-  Account,
   EventType,
   Failure,
   Kind,
@@ -13,7 +12,6 @@ export type {
   Reference,
   SpooledMedia,
   Status,
-  Store,
 } from './client/api-types.ts';
 export { type Client, createClient, type GetOptions, type LinkOptions } from './client/client.ts';
 export { ClientError, type FieldError } from './client/client-error.ts';

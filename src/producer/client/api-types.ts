@@ -188,75 +188,42 @@ export interface Link {
   readonly expiresAt: string;
 }
 
-/** An account with its state. */
-export interface Account {
+/** What became of a media item. `data` is the item as it is when the event is read or sent. */
+export interface MediaEvent {
+  /** The same at each delivery, and the value of webhook-id: skip an id that you have seen. */
+  readonly id: string;
+  /** When it happened. */
+  readonly at: string;
+  /** Grows with each event: events sorted by it are in the order in which they happened. */
+  readonly sequence: number;
+  readonly type:
+    | 'media.archived'
+    | 'media.dead'
+    | 'media.expired'
+    | 'media.at_risk'
+    | 'media.redriven'
+    | 'media.erased';
+  /** The account that the event is about. */
   readonly account: string;
-  readonly name?: string;
-  readonly product: string;
-  readonly callbackUrl: string;
-  /** What to type into WeChat's console; secrets only by the name of their setting. */
-  readonly console: {
-    /** As it is pasted. */
-    readonly url: string;
-    readonly token: {
-      readonly isSet: boolean;
-      /** The variable, or the field of ACCOUNTS_FILE, that has the value; simulated where none has. */
-      readonly setting: string;
-    };
-    readonly encodingAesKey: {
-      readonly isSet: boolean;
-      /** The variable, or the field of ACCOUNTS_FILE, that has the value; simulated where none has. */
-      readonly setting: string;
-    };
-    /** The modes of encryption that this server accepts; the last one is the best. */
-    readonly modes: readonly ('plain' | 'compatible' | 'safe')[];
-  };
-  readonly lastCallbackAt?: string;
-  /** Days of UTC. */
-  readonly callbacks: {
-    readonly today: {
-      /** By type of message. */
-      readonly received: Readonly<Record<string, number>>;
-      /** By reason. */
-      readonly refused: Readonly<Record<string, number>>;
-    };
-    readonly last7Days: {
-      /** By type of message. */
-      readonly received: Readonly<Record<string, number>>;
-      /** By reason. */
-      readonly refused: Readonly<Record<string, number>>;
-    };
-    /** The last 28 days, oldest first, also those without callbacks. */
-    readonly byDay: readonly {
-      readonly day: string;
-      readonly received: number;
-      readonly refused: number;
-    }[];
-  };
-  /** The clock of this server compared with the timestamps that WeChat signs; only if the clock is wrong. */
-  readonly clockSkew?: {
-    readonly seconds: number;
-    readonly at: string;
-    readonly message: string;
-    readonly advice: string;
-  };
-  readonly token?: {
-    readonly expiresAt: string;
-  };
-  /** Today's calls of media/get, until midnight in Beijing; absent where WeChat does not show it. */
-  readonly quota?: {
-    readonly dailyLimit: number;
-    readonly used: number;
-    readonly remain: number;
-    readonly readAt: string;
-  };
-  /** WeCom: the customer-service accounts that callbacks have named. */
-  readonly customerService?: readonly {
-    readonly openKfId: string;
-    /** When its messages were last read to the end. */
-    readonly lastReadAt?: string;
-    /** Why they cannot be read now. */
-    readonly failure?: {
+  readonly data: Media;
+}
+
+/** An account was held or released. `data` is the account. */
+export interface AccountEvent {
+  /** The same at each delivery, and the value of webhook-id: skip an id that you have seen. */
+  readonly id: string;
+  /** When it happened. */
+  readonly at: string;
+  /** Grows with each event: events sorted by it are in the order in which they happened. */
+  readonly sequence: number;
+  readonly type: 'account.held' | 'account.released';
+  /** The account that the event is about. */
+  readonly account: string;
+  readonly data: {
+    readonly account: string;
+    readonly name?: string;
+    readonly product?: string;
+    readonly hold: {
       /** Stable machine name. */
       readonly code: string;
       readonly class: string;
@@ -270,61 +237,49 @@ export interface Account {
       readonly message: string;
       /** What to do. */
       readonly advice: string;
+      /** The reason that was given when a person set the hold; otherwise the cause of the hold. */
+      readonly reason: string;
       readonly since?: string;
-    };
-  }[];
-  readonly hold: {
-    /** Stable machine name. */
-    readonly code: string;
-    readonly class: string;
-    /** WeChat's own number. */
-    readonly errcode?: number;
-    readonly errmsg?: string;
-    /** Tencent's request id; their support asks for it. */
-    readonly rid?: string;
-    readonly detail?: string;
-    /** What happened, in the language of Accept-Language. */
-    readonly message: string;
-    /** What to do. */
-    readonly advice: string;
-    /** The reason that was given when a person set the hold; otherwise the cause of the hold. */
-    readonly reason: string;
-    readonly since?: string;
-    /** When one media item is dispatched as a probe; absent: until it is released. */
-    readonly until?: string;
-    /** The name of the key that set the hold; absent: set automatically. */
-    readonly by?: string;
-  } | null;
+      /** When one media item is dispatched as a probe; absent: until it is released. */
+      readonly until?: string;
+      /** The name of the key that set the hold; absent: set automatically. */
+      readonly by?: string;
+    } | null;
+  };
 }
 
-/** The stores and their failures; `hold`: why all archiving waits. */
-export interface Store {
-  readonly items: readonly {
+/** All archiving was held or released. `data` is the store. */
+export interface StoreEvent {
+  /** The same at each delivery, and the value of webhook-id: skip an id that you have seen. */
+  readonly id: string;
+  /** When it happened. */
+  readonly at: string;
+  /** Grows with each event: events sorted by it are in the order in which they happened. */
+  readonly sequence: number;
+  readonly type: 'store.held' | 'store.released';
+  /** All accounts. */
+  readonly account: null;
+  readonly data: {
     readonly name: string;
-    readonly bucket: string;
-    readonly embedded: boolean;
-    /** The current failure. */
-    readonly failure: Failure | null;
-  }[];
-  /** Why all archiving waits. */
-  readonly hold: {
-    /** Stable machine name. */
-    readonly code: string;
-    readonly class: string;
-    /** WeChat's own number. */
-    readonly errcode?: number;
-    readonly errmsg?: string;
-    /** Tencent's request id; their support asks for it. */
-    readonly rid?: string;
-    readonly detail?: string;
-    /** What happened, in the language of Accept-Language. */
-    readonly message: string;
-    /** What to do. */
-    readonly advice: string;
-    readonly since: string;
-    /** When the store is probed again. */
-    readonly until: string;
-  } | null;
+    readonly hold: {
+      /** Stable machine name. */
+      readonly code: string;
+      readonly class: string;
+      /** WeChat's own number. */
+      readonly errcode?: number;
+      readonly errmsg?: string;
+      /** Tencent's request id; their support asks for it. */
+      readonly rid?: string;
+      readonly detail?: string;
+      /** What happened, in the language of Accept-Language. */
+      readonly message: string;
+      /** What to do. */
+      readonly advice: string;
+      readonly since: string;
+      /** When the store is probed again. */
+      readonly until: string;
+    } | null;
+  };
 }
 
 /** Why a request was refused. */

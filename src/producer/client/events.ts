@@ -77,10 +77,11 @@ async function* iterate(
         ? feed.stream(cursor, { idleTimeoutMs, signal, state })
         : feed.page(cursor, signal);
       for await (const step of steps) {
-        failures = 0;
+        if (step.event) failures = 0;
         if (step.event && isNew(step.event.id)) yield step.event;
         cursor = step.cursor;
       }
+      failures = isStream ? failures : 0;
       // A server that shuts down ends its streams.
       if (isStream) throw new ClientError('unavailable', `${settings.url} ended the stream of events`);
     } catch (error) {
