@@ -229,7 +229,7 @@ describe('the published package', () => {
       (['import', 'require'] as const).map((form) => ({ node, form, name: `${node}, ${form}` })),
     );
 
-    /** Runs a program of the consumer's; returns what it prints. It ends by itself: nothing keeps it running. */
+    /** Runs a program of the consumer's; returns what it prints. It ends when its work is done: no connection keeps it running. */
     async function onNode(
       { node, form }: (typeof shapes)[number],
       names: string,

@@ -59,6 +59,9 @@ export interface MediaFilter {
   readonly covers?: 'include' | 'exclude' | undefined;
   /** A search: an id of any kind, the beginning of a sha256 (6 hex digits or more), or words, all of which occur in the recognised text or file name. */
   readonly q?: string | undefined;
+  /** With sort=updatedAt: rows that changed at this time or later. */
+  readonly updatedFrom?: string | Date | undefined;
+  /** updatedAt: oldest change first, and nextCursor is never null. */
   readonly sort?: 'sentAt' | 'updatedAt' | undefined;
   readonly limit?: number | undefined;
   readonly cursor?: string | undefined;
