@@ -36,6 +36,8 @@ export interface Reference {
   /** What WeChat recognised in a voice, or the title of a forwarded item. */
   readonly text?: string | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** The trace to which the attempts of this media item belong (W3C Trace Context). */
+  readonly traceparent?: string | undefined;
 }
 
 /** Which media items a list contains, and how. */
@@ -89,6 +91,8 @@ export interface Media {
   /** What WeChat recognised in a voice, or the title of a forwarded item. */
   readonly text?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  /** The trace of the item (W3C Trace Context). */
+  readonly traceparent?: string;
   readonly sentAt?: string;
   readonly expiresAt?: string;
   readonly closesAt?: string;
@@ -320,6 +324,8 @@ export interface SpooledMedia {
   /** What WeChat recognised in a voice, or the title of a forwarded item. */
   readonly text?: string;
   readonly labels?: Readonly<Record<string, string>>;
+  /** The trace to which the attempts of this media item belong (W3C Trace Context). */
+  readonly traceparent?: string;
   readonly id: string;
   readonly status: Status;
   /** The catalogue is unavailable: the reference is on local disk, and is written when the catalogue is available again; an existing row does not change. */
