@@ -1,5 +1,6 @@
 /** The event feed of the client, against a server that breaks off in every way. */
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { type Client, createClient } from '../../../src/producer/client/client.ts';
 import { ClientError } from '../../../src/producer/client/client-error.ts';
@@ -196,7 +197,9 @@ async function untilStreams(t: TestContext, server: FeedServer, count: number): 
 
 test('leaving the iteration closes the connection', async (t) => {
   const server = await openFeedServer(t, 3);
-  await take(clientOf(server), 3);
+  const { signal } = new AbortController();
+  await take(clientOf(server), 3, { signal });
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
   await untilStreams(t, server, 0);
 });
 
