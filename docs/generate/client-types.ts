@@ -45,18 +45,25 @@ const RESPONSES: readonly [name: string, schema: z.ZodType, description: string]
 ];
 
 const LINE = 110;
-const toSchema = (schema: z.ZodType, io: 'input' | 'output') =>
-  z.toJSONSchema(schema, { unrepresentable: 'any', io }) as JsonSchema;
+const DEFINITIONS = '#/$defs/';
+
+/** Returns the JSON Schema. One that has an id is a reference to its own definition; here it is the definition itself. */
+function toSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
+  const root = z.toJSONSchema(schema, { unrepresentable: 'any', io }) as JsonSchema;
+  const own = root.$ref && root.$defs?.[root.$ref.slice(DEFINITIONS.length)];
+  return own ? { ...own, $defs: root.$defs ?? {} } : root;
+}
+
 const literal = (value: unknown) => (typeof value === 'string' ? `'${value}'` : JSON.stringify(value));
 const docOf = (text: string | undefined, indent: string) =>
   text ? `${indent}/** ${sentence(text)} */\n` : '';
-/** A text that begins with a value (`exclude: …`) keeps its small letter. */
+/** A text that begins with a name or value of the API (`exclude: …`) keeps its small letter. */
 const sentence = (text: string) =>
-  `${/^\w+:/.test(text) ? text : text.slice(0, 1).toUpperCase() + text.slice(1)}.`.replace(/\.\.$/, '.');
+  `${/^(\w+:|[a-z]+[A-Z])/.test(text) ? text : text.slice(0, 1).toUpperCase() + text.slice(1)}.`.replace(/\.\.$/, '.');
 
 /** Returns the type of a schema. Objects inside it are written with `indent`. */
 function typeOf(schema: JsonSchema, indent: string): string {
-  if (schema.$ref) return schema.$ref.slice('#/$defs/'.length);
+  if (schema.$ref) return schema.$ref.slice(DEFINITIONS.length);
   if (schema.const !== undefined) return literal(schema.const);
   if (schema.enum) {
     const known = ENUMS.find(([, values]) => JSON.stringify(values) === JSON.stringify(schema.enum));

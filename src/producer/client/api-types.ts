@@ -18,7 +18,7 @@ export type EventType =
 
 /** What is known of a media item before it is archived. */
 export interface Reference {
-  /** AppId (WeCom: corpId-agentId), or the name of a configured account. */
+  /** appId (WeCom: corpId-agentId), or the name of a configured account. */
   readonly account: string;
   /** The media id from the message of WeChat. */
   readonly mediaId: string;
@@ -42,18 +42,26 @@ export interface Reference {
 
 /** Which media items a list contains, and how. */
 export interface MediaFilter {
+  /** An account by its id or its name; like the other lists, repeat it for several. */
   readonly account?: string | readonly string[] | undefined;
   readonly id?: string | readonly string[] | undefined;
+  /** The media id of WeChat. */
   readonly mediaId?: string | readonly string[] | undefined;
+  /** The id of the message. */
   readonly msgId?: string | readonly string[] | undefined;
+  /** The user who sent the message. */
   readonly openId?: string | undefined;
   readonly kind?: Kind | readonly Kind[] | undefined;
   readonly status?: Status | readonly Status[] | undefined;
   readonly sha256?: string | undefined;
   readonly errcode?: number | readonly number[] | undefined;
+  /** Sent at this time or later: a date, or a duration such as 24h. */
   readonly sentFrom?: string | Date | undefined;
+  /** Sent before this time. */
   readonly sentTo?: string | Date | undefined;
+  /** Pending items whose deadline is at this time or later. */
   readonly expiresFrom?: string | Date | undefined;
+  /** Pending items whose deadline is before this time. */
   readonly expiresBefore?: string | Date | undefined;
   /** Covers and variants of these items. */
   readonly parentId?: string | readonly string[] | undefined;
@@ -66,6 +74,7 @@ export interface MediaFilter {
   /** updatedAt: oldest change first, and nextCursor is never null. */
   readonly sort?: 'sentAt' | 'updatedAt' | undefined;
   readonly limit?: number | undefined;
+  /** nextCursor or previousCursor of another page; absent: the first page. */
   readonly cursor?: string | undefined;
   readonly include?: 'link' | 'count' | readonly ('link' | 'count')[] | undefined;
   /** Items that have all of these labels. */
@@ -307,7 +316,7 @@ export interface Problem {
 
 /** An item that was accepted while the catalogue is unavailable. */
 export interface SpooledMedia {
-  /** AppId (WeCom: corpId-agentId), or the name of a configured account. */
+  /** appId (WeCom: corpId-agentId), or the name of a configured account. */
   readonly account: string;
   /** The media id from the message of WeChat. */
   readonly mediaId: string;
