@@ -59,7 +59,10 @@ const docOf = (text: string | undefined, indent: string) =>
   text ? `${indent}/** ${sentence(text)} */\n` : '';
 /** A text that begins with a name or value of the API (`exclude: …`) keeps its small letter. */
 const sentence = (text: string) =>
-  `${/^(\w+:|[a-z]+[A-Z])/.test(text) ? text : text.slice(0, 1).toUpperCase() + text.slice(1)}.`.replace(/\.\.$/, '.');
+  `${/^(\w+:|[a-z]+[A-Z])/.test(text) ? text : text.slice(0, 1).toUpperCase() + text.slice(1)}.`.replace(
+    /\.\.$/,
+    '.',
+  );
 
 /** Returns the type of a schema. Objects inside it are written with `indent`. */
 function typeOf(schema: JsonSchema, indent: string): string {
