@@ -3,6 +3,7 @@ import { layersDiagram, layersTable, siblingsTable } from './architecture.ts';
 import { auditActionsTable } from './audit-actions.ts';
 import { checksTable } from './checks.ts';
 import { cliPage } from './cli.ts';
+import { clientTypes } from './client-types.ts';
 import { configurationPage, envExample } from './configuration.ts';
 import { errcodesPage } from './errcodes.ts';
 import { grafanaDashboard } from './grafana/dashboard.ts';
@@ -30,6 +31,7 @@ export const PAGES: Readonly<Record<string, () => string>> = {
   'docs/zh/problems.md': () => problemsPage('zh'),
   'docs/zh/retries.md': () => inChinese('retries', retriesPage()),
   'docs/zh/simulator.md': () => inChinese('simulator', simulatorPage()),
+  'src/producer/client/api-types.ts': clientTypes,
 };
 
 /** Returns the generated parts of pages that are written by hand, by the page's path and the part's name. */
