@@ -237,7 +237,7 @@ test(
       await until('nothing waits', async () => (await prometheus.query('archiver:wma_backlog:max == 0'))[0]);
     });
 
-    await t.test('a store that refuses', async () => {
+    await t.test('a store that is away, then refuses', async () => {
       store.refuse(403, 'AccessDenied');
       await phase('refused', ['WmaStoreUnavailable']);
       assert.ok(await send({ kind: 'image' }));
