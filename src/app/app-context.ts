@@ -8,11 +8,14 @@ import { migrate } from '../catalogue/database/migrate.ts';
 import { explainUnavailable } from '../catalogue/database/other-protocol.ts';
 import { requireUsableDatabase } from '../catalogue/database/requirements.ts';
 import { requireRights } from '../catalogue/database/rights.ts';
-import { type Config, configSecrets } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import { configSecrets } from '../config/values/secrets.ts';
 import { readVersion } from '../config/version.ts';
 import type { FactGatherer } from '../pipeline/checks/gather.ts';
 import { createStoreHealth } from '../pipeline/dispatch/store-health.ts';
 import { createStoreProbe } from '../pipeline/dispatch/store-probe.ts';
+import { createEventJson } from '../pipeline/events/event-json.ts';
+import { createEventFeed, type EventFeed } from '../pipeline/events/feed.ts';
 import { type AcceptReferences, createInsertBatcher } from '../pipeline/ingest/insert-batcher.ts';
 import { createClockWatch } from '../pipeline/maintenance/clock-watch.ts';
 import type { ArchiveQueue } from '../queue/queue.ts';
@@ -24,6 +27,8 @@ import { createLog, type Log } from '../runtime/log.ts';
 import { createMetrics, exposeOnlyMetricsOf, type Metrics } from '../runtime/metrics.ts';
 import { createSharedClock, type SharedClock } from '../runtime/shared-clock.ts';
 import { createShutdown, type Shutdown } from '../runtime/shutdown.ts';
+import { openTracing } from '../runtime/tracing/open-tracing.ts';
+import type { Tracer } from '../runtime/tracing/tracer.ts';
 import type { Store } from '../storage/store.ts';
 import { type Alerts, createAlerts } from './alerts.ts';
 import { createProgramFacts, processName } from './checks.ts';
@@ -58,6 +63,11 @@ export interface AppContext {
   /** Reads the facts from which the list of checks is computed. */
   readonly gather: FactGatherer;
   readonly alerts: Alerts;
+  /** Reads what events are about, for the feed and for webhooks. */
+  readonly eventJson: ReturnType<typeof createEventJson>;
+  readonly feed: EventFeed;
+  /** Does nothing without OTEL_EXPORTER_OTLP_ENDPOINT. */
+  readonly tracer: Tracer;
   readonly shutdown: Shutdown;
 }
 
@@ -78,6 +88,13 @@ export interface OpenOptions {
 /** Opens all parts. On an error, closes the parts that are already open and rethrows. */
 export async function openAppContext(config: Config, options: OpenOptions): Promise<AppContext> {
   const all = options.simulatedAccounts ?? config.accounts;
+  const instance = processName(options.program);
+  const tracing = await openTracing(config.traces, {
+    program: options.program,
+    version: readVersion(),
+    instance,
+  });
+  const { tracer } = tracing;
   const log = createLog({
     level: config.log.level,
     format: config.log.format,
@@ -86,6 +103,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
       ...configSecrets(config),
       ...(options.simulatedAccounts ?? []).map((account) => account.secret),
     ],
+    ...(tracer.isOn ? { fields: tracer.logFields } : {}),
     ...(options.writeLog ? { write: options.writeLog } : {}),
   });
   for (const warning of config.warnings) log.warn(`configuration: ${warning}`);
@@ -98,6 +116,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     const metrics = createMetrics({ budget });
     metrics.buildInfo.set({ version: readVersion(), program: options.program }, 1);
     exposeOnlyMetricsOf(options.program, metrics);
+    tracing.report({ log, metrics, shutdown });
     await lockDataFolder(config, shutdown);
     await options.beforeOpening?.(shutdown);
     const pools = await openPools(config, { log, metrics, shutdown });
@@ -127,7 +146,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     });
     shutdown.step('queue', () => queue.close());
     // Requests are signed with the machine's own clock. If it is wrong, the store's error shows by how much.
-    const store = await openStore(config, { clock: systemClock, log, shutdown });
+    const store = await openStore(config, { clock: systemClock, log, shutdown, tracer });
     const health = createHealth(clock.now);
     await claimQueue({ queue, catalogue, health, log, metrics, signal: shutdown.signal });
     const storeHealth = createStoreHealth({ store, probe: createStoreProbe(store, config.objects.prefix) });
@@ -141,6 +160,10 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     );
     const watching = createClockWatch({ clock, catalogue, log, metrics }).run(shutdown.signal);
     shutdown.step('clock', () => watching);
+    const eventJson = createEventJson({ catalogue, accounts, clock });
+    const feed = createEventFeed({ catalogue, eventJson, clock, metrics, log });
+    const feeding = feed.run(shutdown.signal);
+    shutdown.step('events', () => feeding);
     const due = createDue();
     const accept = createInsertBatcher({ catalogue, clock, metrics, onAccepted: due.notify });
     return {
@@ -159,9 +182,12 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
       due,
       health,
       program: options.program,
-      process: processName(options.program),
+      process: instance,
       gather,
       alerts,
+      eventJson,
+      feed,
+      tracer,
       shutdown,
     };
   } catch (error) {

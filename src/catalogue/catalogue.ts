@@ -14,6 +14,10 @@ import { createAuditLog } from './audit-log/audit-log.ts';
 import type { Database } from './database/database.ts';
 import { createErasures } from './erasure/erasures.ts';
 import { createMediaErasure } from './erasure/media-erasure.ts';
+import { createAtRiskEvents } from './events/at-risk.ts';
+import { createEventReads } from './events/read.ts';
+import { createEventRetention } from './events/retention.ts';
+import { createEventSequence } from './events/sequence.ts';
 import { createChangeMark } from './history/change-mark.ts';
 import { createHistory } from './history/history.ts';
 import { createStats } from './history/stats.ts';
@@ -64,6 +68,12 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
     alertFacts: createAlertFacts(database, schema),
     acknowledgements: createAcknowledgements(database, schema),
     auditLog: createAuditLog(database, schema),
+    events: {
+      ...createEventSequence(database, schema),
+      ...createEventReads(database, schema),
+      ...createEventRetention(database, schema),
+      ...createAtRiskEvents(database, schema),
+    },
     stats: {
       ...createStats(database, schema, lifetimes),
       ...createStatusCounts(database, schema),

@@ -1,9 +1,8 @@
 /** Determines the server and the key that the command line uses. */
 import { join } from 'node:path';
+import type { Language } from '../explanation.ts';
 import { parseApiKeys } from './api-keys.ts';
 import { type Environment, type ReadFile, withDotEnv } from './values/environment.ts';
-
-export type Language = 'en' | 'zh';
 
 export interface ClientSettings {
   /** Without a trailing slash. */

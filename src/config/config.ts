@@ -2,11 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Account, secretsOf } from '../account.ts';
+import type { Language } from '../explanation.ts';
 import { createRedactor } from '../runtime/redaction.ts';
 import { configuredAccounts, withAccounts } from './accounts/accounts-settings.ts';
 import type { ApiKey } from './api-keys.ts';
 import { type Authorities, readAuthorities, withAuthority } from './authorities.ts';
-import { type ClientSettings, clientSettings, type Language, languageOfLocale } from './client-settings.ts';
+import { type ClientSettings, clientSettings, languageOfLocale } from './client-settings.ts';
 import { queueSchemaOf } from './database-address.ts';
 import { type S3Settings, s3Settings } from './s3-settings.ts';
 import { VARIABLES, type Values } from './schema.ts';
@@ -14,10 +15,10 @@ import { refuseWeakKeys } from './secret-strength.ts';
 import { withoutServiceLinks } from './service-links.ts';
 import { type Setting, settingsOf } from './settings.ts';
 import { checkShape, type Shape, shapeOf } from './shape.ts';
+import { type TraceSettings, traceSettings } from './traces/trace-settings.ts';
 import {
   type Environment,
   type Mistake,
-  passwordsOf,
   type ReadEnvironment,
   type ReadFile,
   type ReportMistake,
@@ -81,7 +82,10 @@ export interface Config {
   readonly previews: { readonly cacheBytes: number };
   /** The age in milliseconds at which a media item is erased; undefined: never. */
   readonly retentionMs: number | undefined;
+  /** How long events stay in the feed, in milliseconds. */
+  readonly eventRetentionMs: number;
   readonly alerts: { readonly url: string | undefined };
+  readonly traces: TraceSettings | undefined;
   /** Log messages about variables that were ignored. */
   readonly warnings: readonly string[];
   /** Every variable as people may see it. */
@@ -140,6 +144,7 @@ export function loadConfig(
   if (production) refuseWeakKeys(apiKeys, report);
   const s3 = s3Settings(read, report);
   const authorities = readAuthorities(read, readFile, report);
+  const traces = traceSettings(read, authorities.traces, report);
   const { PORT, CALLBACK_PORT } = read.values;
   if (PORT && PORT === CALLBACK_PORT) report('CALLBACK_PORT', 'is the same as PORT');
   if (mistakes.length > 0) {
@@ -154,6 +159,7 @@ export function loadConfig(
       apiKeys,
       s3,
       authorities,
+      traces,
       warnings,
       language: languageOfLocale(env),
     }),
@@ -177,7 +183,15 @@ function configOf(
   read: ReadEnvironment,
   parts: Pick<
     Config,
-    'production' | 'shape' | 'accounts' | 'apiKeys' | 's3' | 'authorities' | 'warnings' | 'language'
+    | 'production'
+    | 'shape'
+    | 'accounts'
+    | 'apiKeys'
+    | 's3'
+    | 'authorities'
+    | 'traces'
+    | 'warnings'
+    | 'language'
   >,
 ): Config {
   const { production, shape, accounts, apiKeys, s3, authorities, warnings } = parts;
@@ -238,7 +252,9 @@ function configOf(
     spool: { limitBytes: values.SPOOL_BYTES },
     previews: { cacheBytes: values.PREVIEW_CACHE },
     retentionMs: values.RETENTION,
+    eventRetentionMs: values.EVENT_RETENTION,
     alerts: { url: values.ALERT_URL },
+    traces: parts.traces,
     warnings,
     settings: settingsOf(read, { dataFolder, videoBaseUrl, s3, accounts }),
   };
@@ -260,30 +276,9 @@ export function childEnvironment(
   return { ...environment, ...changes };
 }
 
-/** Returns the secrets of an ALERT_URL. Chat robots have their key in a parameter, in the path, or after the #. */
-export function secretsOfAlertUrl(url: string): string[] {
-  const { pathname, searchParams } = new URL(url);
-  const parts = [...searchParams.values(), ...pathname.split('/'), ...url.split('#').slice(1)];
-  return [url, ...passwordsOf(url), ...parts.filter((part) => part.length >= 16)];
-}
-
 /** Reads the settings of the command line from the environment and `.env`, and ignores mistakes in other variables. */
 export function loadClientSettings(env: Environment = process.env): ClientSettings {
   return clientSettings(env, (path) => readFileSync(path, 'utf8'));
-}
-
-/** Returns all secrets, for createLog. The id of an access key is not secret: every signed link contains it. */
-export function configSecrets(config: Config): string[] {
-  const { database, redis, s3, wechat, alerts } = config;
-  const secrets = [
-    ...config.apiKeys.map((key) => key.secret),
-    ...config.accounts.flatMap(secretsOf),
-    ...[database.url, redis.url, wechat.proxyUrl].flatMap((url) => passwordsOf(url ?? '')),
-    s3?.secretAccessKey,
-    s3?.sessionToken,
-    ...(alerts.url ? secretsOfAlertUrl(alerts.url) : []),
-  ];
-  return [...new Set(secrets.filter((secret) => secret !== undefined))];
 }
 
 function deepFreeze<T>(value: T): T {

@@ -5,6 +5,7 @@
 import { idOf, type Kind, type Reference, type Status } from '../media.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { withTimeout } from '../runtime/timeout.ts';
+import { TRACEPARENT, TRACEPARENT_RULE } from '../traceparent.ts';
 import { openJobWriter } from './job-writer.ts';
 import type { JobProducerOptions, ProducerOptions, RowProducerOptions } from './options.ts';
 import { ProducerError } from './producer-error.ts';
@@ -39,7 +40,11 @@ export interface Producer {
    */
   archive(
     input: ProducerInput | readonly ProducerInput[],
-    options?: { account?: string },
+    options?: {
+      account?: string;
+      /** The trace of the items without one of their own, as in the header of W3C Trace Context. */
+      traceparent?: string | undefined;
+    },
   ): Promise<Archived[]>;
   /** Closes the connections. While they are open, the process does not exit. */
   close(): Promise<void>;
@@ -67,13 +72,16 @@ export function createProducer(options: ProducerOptions): Producer {
 
   async function archive(
     input: ProducerInput | readonly ProducerInput[],
-    { account = options.account }: { account?: string } = {},
+    { account = options.account, traceparent }: { account?: string; traceparent?: string | undefined } = {},
   ): Promise<Archived[]> {
     if (isClosed) throw new ProducerError('misused', 'the producer is closed');
     const now = systemClock.now();
+    if (traceparent !== undefined && !TRACEPARENT.test(traceparent))
+      throw new ProducerError('invalid', `traceparent ${TRACEPARENT_RULE}`);
     const references = readInputs(Array.isArray(input) ? input : [input], account).map((reference) => ({
       ...reference,
       sentAt: reference.sentAt ?? now,
+      ...(traceparent === undefined || reference.traceparent ? {} : { traceparent }),
     }));
     if (references.length === 0) return [];
     await writer.preload?.();

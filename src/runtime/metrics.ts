@@ -4,6 +4,8 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 /** The programs that export a metric; a metric that is not listed is exported by all of them. */
 const PROGRAMS_OF: Readonly<Partial<Record<Exclude<keyof Metrics, 'registry'>, readonly ProgramKind[]>>> = {
   received: ['server', 'worker'],
+  eventDelivery: ['server'],
+  eventReaders: ['server'],
   callbacks: ['server'],
   upstream: ['server'],
   passedOver: ['worker'],
@@ -69,6 +71,7 @@ export type Metrics = ReturnType<typeof createMetrics>;
 
 /** Archiving takes milliseconds normally, and up to days during an outage. */
 const LIFE_SECONDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21_600, 86_400, 259_200];
+const DELIVERY_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600];
 const TRANSFER_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
 /** From a callback, which takes milliseconds, to the longest wait of a request for the feed. */
@@ -113,6 +116,13 @@ export function createMetrics({ budget }: Measured = {}) {
 
   return {
     registry,
+    events: counter('events_total', 'Events that were written to the feed, by type.', ['type']),
+    eventDelivery: histogram(
+      'event_delivery_seconds',
+      'From a change to its event at a client that was waiting.',
+      DELIVERY_SECONDS,
+    ),
+    eventReaders: gauge('event_readers', 'Clients that wait for events now: long polls and streams.'),
     received: counter('received_total', 'Media items accepted for the first time.'),
     callbacks: counter('callbacks_total', 'Callbacks of WeChat by outcome.', ['outcome']),
     upstream: counter('upstream_total', 'Callbacks forwarded to the handler of upstreamUrl, by outcome.', [

@@ -24,12 +24,14 @@ const LOOP_DELAY_LIMIT_MS = 1_000;
 const LOOP_DELAY_WINDOW_MS = 1_000;
 const NS_PER_MS = 1e6;
 /**
- * The timeout of a GET request. It does not apply to the content of a file, whose transfer may take long, and to
- * previews, which have timeouts for each step.
+ * The timeout of a GET request. It does not apply to the content of a file, whose transfer may take long, to
+ * previews, which have timeouts for each step, and to the feed of events, in which clients wait.
  */
 const READ_TIMEOUT_MS = 10_000;
 
 const EXEMPT_ROUTES: ReadonlySet<string> = new Set(['/wechat/:account', '/livez', '/readyz', '/metrics']);
+/** Requests that mostly wait, so that they hold no place; the feed has limits of its own. */
+const WAITING_ROUTES: ReadonlySet<string> = new Set(['/v1/events']);
 const WRITE_ROUTES: ReadonlySet<string> = new Set(['/v1/media', '/v1/media/batch']);
 const RETRY = { retryAfterSeconds: 2 };
 
@@ -102,7 +104,7 @@ export function addLoadShedding(app: App, deps: { ingest: Pick<Ingest, 'state'> 
 
   app.addHook('onRoute', (route) => {
     const isRead = [route.method].flat().includes('GET');
-    if (isRead && route.url.startsWith('/v1/') && !/\/(?:content|preview)$/.test(route.url))
+    if (isRead && route.url.startsWith('/v1/') && !/\/(?:content|preview|events)$/.test(route.url))
       route.handlerTimeout = READ_TIMEOUT_MS;
   });
   app.addHook('onRequest', async (request, reply) => {
@@ -114,6 +116,7 @@ export function addLoadShedding(app: App, deps: { ingest: Pick<Ingest, 'state'> 
       // pool.
       if (!isWrite && needsCatalogue(url) && deps.ingest.state.isDatabaseDown)
         throw new Problem('database_away', { retryAfterSeconds: 5 });
+      if (WAITING_ROUTES.has(url)) return;
       const key = (request.principal as { name: string } | undefined)?.name ?? '';
       releases.set(request, limiter.acquire(key, isWrite ? 'write' : 'read'));
     } catch (error) {

@@ -55,6 +55,12 @@ export const PROBLEMS = {
     'Use nextCursor or previousCursor of a page of this list with the same sort; leave it out for the first page.',
     '请使用本列表某一页返回的 nextCursor 或 previousCursor，并保持相同的 sort；第一页请省略该参数。',
   ),
+  cursor_expired: row(
+    410,
+    'The cursor is older than the events that are kept',
+    'Events were dropped after EVENT_RETENTION. Go on with oldestCursor, and compare what you have with GET /v1/media?sort=updatedAt&updatedFrom=….',
+    '该游标之后的部分事件已超过 EVENT_RETENTION，不再保留。请从 oldestCursor 继续，并通过 GET /v1/media?sort=updatedAt&updatedFrom=… 核对已有数据。',
+  ),
   malformed_message: row(
     400,
     'The callback body is not a message of WeChat',

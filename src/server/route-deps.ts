@@ -21,6 +21,8 @@ export interface RouteDeps
     | 'clock'
     | 'config'
     | 'due'
+    | 'eventJson'
+    | 'feed'
     | 'gather'
     | 'health'
     | 'lifetimes'
@@ -29,6 +31,7 @@ export interface RouteDeps
     | 'queue'
     | 'shutdown'
     | 'store'
+    | 'tracer'
   > {
   access: Access;
   /** For log lines that clients can cause at a high rate. */

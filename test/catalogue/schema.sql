@@ -68,6 +68,89 @@ erasure.problem text
 erasure.created_at timestamp with time zone NOT NULL
 erasure.marked_at timestamp with time zone
 erasure.finished_at timestamp with time zone
+event.slot smallint NOT NULL
+event.position bigint NOT NULL
+event.id uuid NOT NULL
+event.type text NOT NULL
+event.at timestamp with time zone NOT NULL
+event.sequenced_at timestamp with time zone NOT NULL
+event.account text
+event.media text
+event_0.slot smallint NOT NULL
+event_0.position bigint NOT NULL
+event_0.id uuid NOT NULL
+event_0.type text NOT NULL
+event_0.at timestamp with time zone NOT NULL
+event_0.sequenced_at timestamp with time zone NOT NULL
+event_0.account text
+event_0.media text
+event_1.slot smallint NOT NULL
+event_1.position bigint NOT NULL
+event_1.id uuid NOT NULL
+event_1.type text NOT NULL
+event_1.at timestamp with time zone NOT NULL
+event_1.sequenced_at timestamp with time zone NOT NULL
+event_1.account text
+event_1.media text
+event_2.slot smallint NOT NULL
+event_2.position bigint NOT NULL
+event_2.id uuid NOT NULL
+event_2.type text NOT NULL
+event_2.at timestamp with time zone NOT NULL
+event_2.sequenced_at timestamp with time zone NOT NULL
+event_2.account text
+event_2.media text
+event_3.slot smallint NOT NULL
+event_3.position bigint NOT NULL
+event_3.id uuid NOT NULL
+event_3.type text NOT NULL
+event_3.at timestamp with time zone NOT NULL
+event_3.sequenced_at timestamp with time zone NOT NULL
+event_3.account text
+event_3.media text
+event_4.slot smallint NOT NULL
+event_4.position bigint NOT NULL
+event_4.id uuid NOT NULL
+event_4.type text NOT NULL
+event_4.at timestamp with time zone NOT NULL
+event_4.sequenced_at timestamp with time zone NOT NULL
+event_4.account text
+event_4.media text
+event_5.slot smallint NOT NULL
+event_5.position bigint NOT NULL
+event_5.id uuid NOT NULL
+event_5.type text NOT NULL
+event_5.at timestamp with time zone NOT NULL
+event_5.sequenced_at timestamp with time zone NOT NULL
+event_5.account text
+event_5.media text
+event_6.slot smallint NOT NULL
+event_6.position bigint NOT NULL
+event_6.id uuid NOT NULL
+event_6.type text NOT NULL
+event_6.at timestamp with time zone NOT NULL
+event_6.sequenced_at timestamp with time zone NOT NULL
+event_6.account text
+event_6.media text
+event_7.slot smallint NOT NULL
+event_7.position bigint NOT NULL
+event_7.id uuid NOT NULL
+event_7.type text NOT NULL
+event_7.at timestamp with time zone NOT NULL
+event_7.sequenced_at timestamp with time zone NOT NULL
+event_7.account text
+event_7.media text
+event_head.singleton boolean NOT NULL DEFAULT true
+event_head.position bigint NOT NULL DEFAULT 0
+event_head.sequenced_at timestamp with time zone NOT NULL DEFAULT '1970-01-01 00:00:00+00'::timestamp with time zone
+event_head.expired bigint NOT NULL DEFAULT 0
+event_head.slot smallint NOT NULL DEFAULT 0
+event_head.slot_since timestamp with time zone NOT NULL DEFAULT clock_timestamp()
+event_outbox.seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+event_outbox.type text NOT NULL
+event_outbox.at timestamp with time zone NOT NULL
+event_outbox.account text
+event_outbox.media text
 history_hour.at timestamp with time zone NOT NULL
 history_hour.account text NOT NULL
 history_hour.received integer NOT NULL
@@ -109,6 +192,7 @@ media.msg_id text
 media.pic_url text
 media.text text
 media.labels jsonb
+media.traceparent text
 media.sent_at timestamp with time zone
 media.expires_at timestamp with time zone
 media.closes_at timestamp with time zone
@@ -147,6 +231,7 @@ media.last_redrive jsonb
 media.created_at timestamp with time zone NOT NULL
 media.updated_at timestamp with time zone NOT NULL
 media.archived_at timestamp with time zone
+media.at_risk_for timestamp with time zone
 media.erased_at timestamp with time zone
 media.erasing_since timestamp with time zone
 media.erase_due_at timestamp with time zone
@@ -227,6 +312,7 @@ verification_finding.object_key text
 verification_finding.detail text
 
 -- Storage options
+event_outbox WITH (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000, autovacuum_vacuum_insert_scale_factor=0.2)
 history_minute WITH (fillfactor=50)
 media WITH (fillfactor=80, autovacuum_vacuum_scale_factor=0.05)
 media_count WITH (fillfactor=50)
@@ -246,6 +332,9 @@ wma.catalogue.catalogue_singleton_check CHECK (singleton)
 wma.encrypted_secret.encrypted_secret_pkey PRIMARY KEY (name)
 wma.erasure.erasure_check CHECK (((marked_at IS NULL) OR (open_id_ciphertext IS NULL)))
 wma.erasure.erasure_pkey PRIMARY KEY (id)
+wma.event_head.event_head_pkey PRIMARY KEY (singleton)
+wma.event_head.event_head_singleton_check CHECK (singleton)
+wma.event_outbox.event_outbox_pkey PRIMARY KEY (seq)
 wma.history_hour.history_hour_pkey PRIMARY KEY (at, account)
 wma.history_minute.history_minute_pkey PRIMARY KEY (at, account, shard)
 wma.kf_cursor.kf_cursor_pkey PRIMARY KEY (account, open_kfid)
@@ -290,6 +379,16 @@ CREATE UNIQUE INDEX encrypted_secret_pkey ON wma.encrypted_secret USING btree (n
 CREATE INDEX erasure_created ON wma.erasure USING btree (created_at DESC)
 CREATE INDEX erasure_open ON wma.erasure USING btree (due_at) WHERE (finished_at IS NULL)
 CREATE UNIQUE INDEX erasure_pkey ON wma.erasure USING btree (id)
+CREATE INDEX event_0_position_idx ON wma.event_0 USING btree ("position")
+CREATE INDEX event_1_position_idx ON wma.event_1 USING btree ("position")
+CREATE INDEX event_2_position_idx ON wma.event_2 USING btree ("position")
+CREATE INDEX event_3_position_idx ON wma.event_3 USING btree ("position")
+CREATE INDEX event_4_position_idx ON wma.event_4 USING btree ("position")
+CREATE INDEX event_5_position_idx ON wma.event_5 USING btree ("position")
+CREATE INDEX event_6_position_idx ON wma.event_6 USING btree ("position")
+CREATE INDEX event_7_position_idx ON wma.event_7 USING btree ("position")
+CREATE UNIQUE INDEX event_head_pkey ON wma.event_head USING btree (singleton)
+CREATE UNIQUE INDEX event_outbox_pkey ON wma.event_outbox USING btree (seq)
 CREATE UNIQUE INDEX history_hour_pkey ON wma.history_hour USING btree (at, account)
 CREATE UNIQUE INDEX history_minute_pkey ON wma.history_minute USING btree (at, account, shard)
 CREATE INDEX history_minute_unmerged ON wma.history_minute USING btree (at) WHERE (shard <> 0)
@@ -348,11 +447,11 @@ AS $function$
   WITH given AS (
     SELECT * FROM json_to_recordset(refs) AS given (
       id text, account text, media_id text, kind text, variant text, parent_id text, open_id text, msg_id text,
-      pic_url text, text text, labels jsonb, sent_at timestamptz, expires_at timestamptz, closes_at timestamptz,
+      pic_url text, text text, labels jsonb, traceparent text, sent_at timestamptz, expires_at timestamptz, closes_at timestamptz,
       failure jsonb)
   ), written AS (
     INSERT INTO media AS m (id, account, media_id, kind, variant, parent_id, open_id, msg_id, pic_url,
-      text, labels, sent_at, expires_at, closes_at, failure, status, stage, created_at, updated_at)
+      text, labels, traceparent, sent_at, expires_at, closes_at, failure, status, stage, created_at, updated_at)
     SELECT given.*, CASE WHEN failure IS NULL THEN 'pending' ELSE 'dead' END,
       CASE WHEN failure IS NULL THEN 1 END, accepted_at, accepted_at
     FROM given ORDER BY id
@@ -367,14 +466,15 @@ AS $function$
       pic_url = coalesce(m.pic_url, excluded.pic_url),
       text = coalesce(m.text, excluded.text),
       labels = coalesce(m.labels, excluded.labels),
+      traceparent = coalesce(m.traceparent, excluded.traceparent),
       updated_at = accepted_at
     WHERE m.status <> 'erased' AND (
       excluded.sent_at < m.sent_at OR
-      (m.variant, m.parent_id, m.open_id, m.msg_id, m.pic_url, m.text, m.labels) IS DISTINCT FROM
+      (m.variant, m.parent_id, m.open_id, m.msg_id, m.pic_url, m.text, m.labels, m.traceparent) IS DISTINCT FROM
       (coalesce(m.variant, excluded.variant), coalesce(m.parent_id, excluded.parent_id),
        coalesce(m.open_id, excluded.open_id), coalesce(m.msg_id, excluded.msg_id),
        coalesce(m.pic_url, excluded.pic_url), coalesce(m.text, excluded.text),
-       coalesce(m.labels, excluded.labels)))
+       coalesce(m.labels, excluded.labels), coalesce(m.traceparent, excluded.traceparent)))
     RETURNING m.id, m.status, m.xmax = 0 AS created
   ), notified AS (
     SELECT pg_notify(channel, '')
@@ -387,7 +487,7 @@ AS $function$
   -- A CTE that is not read is not run: this reads "notified".
   WHERE (SELECT count(*) FROM notified) >= 0
 $function$
-CREATE OR REPLACE FUNCTION wma.archive(account text, media_id text, kind text, sent_at timestamp with time zone DEFAULT now(), variant text DEFAULT NULL::text, parent_id text DEFAULT NULL::text, open_id text DEFAULT NULL::text, msg_id text DEFAULT NULL::text, pic_url text DEFAULT NULL::text, labels jsonb DEFAULT NULL::jsonb, media_lifetime interval DEFAULT '72:00:00'::interval, text text DEFAULT NULL::text)
+CREATE OR REPLACE FUNCTION wma.archive(account text, media_id text, kind text, sent_at timestamp with time zone DEFAULT now(), variant text DEFAULT NULL::text, parent_id text DEFAULT NULL::text, open_id text DEFAULT NULL::text, msg_id text DEFAULT NULL::text, pic_url text DEFAULT NULL::text, labels jsonb DEFAULT NULL::jsonb, media_lifetime interval DEFAULT '72:00:00'::interval, text text DEFAULT NULL::text, traceparent text DEFAULT NULL::text)
  RETURNS text
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -408,6 +508,9 @@ DECLARE
     WHEN char_length(pic_url) NOT BETWEEN 1 AND 2048
       OR pic_url !~ '^https?://([A-Za-z0-9-]+[.])*[A-Za-z][A-Za-z0-9-]*(:[0-9]{1,4})?([/?#][^[:space:]]*)?$'
       THEN 'pic_url: a link of http or https to a host by its name, at most 2048 characters'
+    WHEN traceparent !~ '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$'
+      OR traceparent ~ '^00-0{32}-' OR traceparent ~ '-0{16}-..$'
+      THEN 'traceparent: as in W3C Trace Context, version 00'
     WHEN char_length(text) NOT BETWEEN 1 AND 2000 THEN 'text: 1 to 2000 characters'
     WHEN sent NOT BETWEEN '2011-01-01Z' AND '2100-01-01Z' THEN 'sent_at: between 2011 and 2100'
     WHEN media_lifetime IS NULL OR media_lifetime NOT BETWEEN '1 second' AND '30 days'
@@ -434,7 +537,7 @@ BEGIN
   PERFORM FROM accept(json_build_array(json_build_object(
     'id', new_id, 'account', account, 'media_id', media_id, 'kind', kind, 'variant', variant,
     'parent_id', parent_id, 'open_id', open_id, 'msg_id', msg_id, 'pic_url', pic_url, 'text', text,
-    'labels', labels, 'sent_at', sent, 'expires_at', sent + media_lifetime, 'closes_at', sent + media_lifetime + interval '2 hours',
+    'labels', labels, 'traceparent', traceparent, 'sent_at', sent, 'expires_at', sent + media_lifetime, 'closes_at', sent + media_lifetime + interval '2 hours',
     'failure', CASE WHEN kind = 'file' AND starts_with(media_id, 'msg:')
       THEN '{"code": "not_downloadable", "class": "permanent_media"}'::json END
   )), now(), current_schema() || '_due');
@@ -462,13 +565,64 @@ CREATE OR REPLACE FUNCTION wma.count_errcode(status text, errcode integer)
  LANGUAGE sql
  IMMUTABLE
 AS $function$ SELECT CASE WHEN status IN ('dead', 'expired') THEN coalesce(errcode, 0) ELSE 0 END $function$
-CREATE OR REPLACE FUNCTION wma.count_inserted()
+CREATE OR REPLACE FUNCTION wma.empty_event_slot(slot smallint)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'wma', 'pg_temp'
+ SET lock_timeout TO '2s'
+AS $function$
+BEGIN
+  IF slot NOT BETWEEN 0 AND 7 OR EXISTS (
+    SELECT FROM event_head h WHERE h.slot = empty_event_slot.slot
+      OR EXISTS (SELECT FROM event e WHERE e.slot = empty_event_slot.slot AND e.position > h.expired)) THEN
+    RAISE EXCEPTION 'the partition % holds events that are kept', slot;
+  END IF;
+  EXECUTE format('TRUNCATE %I', 'event_' || slot);
+END $function$
+-- 0 rights of PUBLIC
+CREATE OR REPLACE FUNCTION wma.id_of(account text, media_id text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT 'm_' || left(encode(sha256(
+    convert_to(account, 'UTF8') || decode('00', 'hex') || convert_to(media_id, 'UTF8')), 'hex'), 32)
+$function$
+CREATE OR REPLACE FUNCTION wma.keep_former_object()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  former text := OLD.bucket || '/' || OLD.object_key;
+BEGIN
+  IF former <> ALL (coalesce(NEW.former_objects, '{}')) THEN
+    NEW.former_objects := array_append(NEW.former_objects, former);
+  END IF;
+  RETURN NEW;
+END $function$
+CREATE OR REPLACE FUNCTION wma.record_account_hold()
  RETURNS trigger
  LANGUAGE plpgsql
  SET search_path TO 'wma', 'pg_temp'
 AS $function$
 BEGIN
-  WITH history AS (
+  INSERT INTO event_outbox (type, at, account)
+  VALUES (CASE WHEN NEW.held_until IS NULL THEN 'account.released' ELSE 'account.held' END, clock_timestamp(),
+    NEW.account);
+  RETURN NULL;
+END $function$
+CREATE OR REPLACE FUNCTION wma.record_inserted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'wma', 'pg_temp'
+AS $function$
+BEGIN
+  WITH told AS (
+    INSERT INTO event_outbox (type, at, account, media)
+    SELECT 'media.' || status, least(created_at, clock_timestamp()), account, id
+    FROM inserted WHERE status IN ('archived', 'dead', 'expired') ORDER BY id),
+  history AS (
     INSERT INTO history_minute AS h (at, account, shard, received, archived, dead, expired, bytes, pending_change)
     SELECT date_trunc('minute', least(created_at, clock_timestamp())), account, pg_backend_pid(), count(*),
            count(*) FILTER (WHERE status = 'archived'), count(*) FILTER (WHERE status = 'dead'),
@@ -486,13 +640,17 @@ BEGIN
   ON CONFLICT (account, status, failure_code, errcode, shard) DO UPDATE SET n = c.n + excluded.n;
   RETURN NULL;
 END $function$
-CREATE OR REPLACE FUNCTION wma.count_moved()
+CREATE OR REPLACE FUNCTION wma.record_moved()
  RETURNS trigger
  LANGUAGE plpgsql
  SET search_path TO 'wma', 'pg_temp'
 AS $function$
 BEGIN
-  WITH history AS (
+  WITH told AS (
+    INSERT INTO event_outbox (type, at, account, media)
+    SELECT CASE WHEN NEW.status = 'pending' THEN 'media.redriven' ELSE 'media.' || NEW.status END,
+           least(NEW.updated_at, clock_timestamp()), NEW.account, NEW.id),
+  history AS (
     INSERT INTO history_minute AS h (at, account, shard, received, archived, dead, expired, bytes, pending_change)
     SELECT date_trunc('minute', least(NEW.updated_at, clock_timestamp())), NEW.account, pg_backend_pid(), 0,
            (NEW.status = 'archived')::integer, (NEW.status = 'dead')::integer, (NEW.status = 'expired')::integer,
@@ -513,25 +671,15 @@ BEGIN
   ON CONFLICT (account, status, failure_code, errcode, shard) DO UPDATE SET n = c.n + excluded.n;
   RETURN NULL;
 END $function$
-CREATE OR REPLACE FUNCTION wma.id_of(account text, media_id text)
- RETURNS text
- LANGUAGE sql
- STABLE
-AS $function$
-  SELECT 'm_' || left(encode(sha256(
-    convert_to(account, 'UTF8') || decode('00', 'hex') || convert_to(media_id, 'UTF8')), 'hex'), 32)
-$function$
-CREATE OR REPLACE FUNCTION wma.keep_former_object()
+CREATE OR REPLACE FUNCTION wma.record_store_hold()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET search_path TO 'wma', 'pg_temp'
 AS $function$
-DECLARE
-  former text := OLD.bucket || '/' || OLD.object_key;
 BEGIN
-  IF former <> ALL (coalesce(NEW.former_objects, '{}')) THEN
-    NEW.former_objects := array_append(NEW.former_objects, former);
-  END IF;
-  RETURN NEW;
+  INSERT INTO event_outbox (type, at)
+  VALUES (CASE WHEN NEW.since IS NULL THEN 'store.released' ELSE 'store.held' END, clock_timestamp());
+  RETURN NULL;
 END $function$
 CREATE OR REPLACE FUNCTION wma.refuse_audit_log_change()
  RETURNS trigger
@@ -555,9 +703,12 @@ BEGIN
 END $function$
 
 -- Triggers
+CREATE TRIGGER account_hold_changed AFTER UPDATE ON wma.account FOR EACH ROW WHEN (((old.held_until IS NULL) <> (new.held_until IS NULL))) EXECUTE FUNCTION wma.record_account_hold()
+CREATE TRIGGER account_inserted_held AFTER INSERT ON wma.account FOR EACH ROW WHEN ((new.held_until IS NOT NULL)) EXECUTE FUNCTION wma.record_account_hold()
 CREATE TRIGGER audit_log_append_only BEFORE DELETE OR UPDATE ON wma.audit_log FOR EACH ROW EXECUTE FUNCTION wma.refuse_audit_log_change()
 CREATE TRIGGER media_closed_at BEFORE UPDATE ON wma.media FOR EACH ROW WHEN (((new.status = ANY (ARRAY['dead'::text, 'expired'::text])) AND (old.status IS DISTINCT FROM new.status))) EXECUTE FUNCTION wma.set_closed_at()
-CREATE TRIGGER media_count_inserted AFTER INSERT ON wma.media REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION wma.count_inserted()
-CREATE TRIGGER media_count_moved AFTER UPDATE ON wma.media FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION wma.count_moved()
 CREATE TRIGGER media_former_objects BEFORE UPDATE ON wma.media FOR EACH ROW WHEN (((old.object_key IS NOT NULL) AND (old.bucket IS NOT NULL) AND (new.status <> 'erased'::text) AND ((old.object_key IS DISTINCT FROM new.object_key) OR (old.bucket IS DISTINCT FROM new.bucket)))) EXECUTE FUNCTION wma.keep_former_object()
+CREATE TRIGGER media_inserted AFTER INSERT ON wma.media REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION wma.record_inserted()
 CREATE TRIGGER media_inserted_closed BEFORE INSERT ON wma.media FOR EACH ROW WHEN ((new.status = ANY (ARRAY['dead'::text, 'expired'::text]))) EXECUTE FUNCTION wma.set_closed_at()
+CREATE TRIGGER media_moved AFTER UPDATE ON wma.media FOR EACH ROW WHEN ((old.status IS DISTINCT FROM new.status)) EXECUTE FUNCTION wma.record_moved()
+CREATE TRIGGER store_hold_changed AFTER UPDATE ON wma.store_hold FOR EACH ROW WHEN (((old.since IS NULL) <> (new.since IS NULL))) EXECUTE FUNCTION wma.record_store_hold()

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type Config, ConfigError, configSecrets, loadConfig } from '../../src/config/config.ts';
+import { type Config, ConfigError, loadConfig } from '../../src/config/config.ts';
+import { configSecrets } from '../../src/config/values/secrets.ts';
 
 function setup(t: TestContext, files: Record<string, string> = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'wma-config-'));

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { foreignS3 } from '../end-to-end/foreign-s3.ts';
 import { folderForTest, startProgram, until, untilReady } from '../end-to-end/programs.ts';
 import { setup } from '../end-to-end/wechat.ts';
@@ -116,6 +117,15 @@ async function openService(t: TestContext) {
     startWorker,
     call,
     api,
+    /** Waits for events until the test ends; a program that is away is asked again. */
+    readEvents: async (signal: AbortSignal) => {
+      for (let after = 'now'; !signal.aborted; ) {
+        const response = await call('GET', `/v1/events?after=${after}&wait=5s`).catch(() => undefined);
+        const page = response?.ok ? ((await response.json()) as { nextCursor: string }) : undefined;
+        if (page) after = page.nextCursor;
+        else await wait(500);
+      }
+    },
     /** Adds references to media ids that WeChat does not know. */
     addUnknown: (count: number, name: string, sentAt?: Date) =>
       api('POST', '/v1/media/batch', {
@@ -168,6 +178,13 @@ test(
     const prometheus = await startPrometheus(t, await folderForTest(t), service.targets);
     if (!prometheus) return;
     await until('all targets are scraped', async () => (await prometheus.targetsUp()) === 3, PHASE_MS);
+
+    const ending = new AbortController();
+    const reading = service.readEvents(ending.signal);
+    t.after(async () => {
+      ending.abort();
+      await reading;
+    });
 
     const wanted = expectations();
     assert.ok(wanted.size > 90, `${wanted.size} expressions`);

@@ -31,13 +31,14 @@ export const LAYERS: Record<string, readonly string[]> = {
  * free where they are not listed: circles of files are refused anyway.
  */
 export const SIBLINGS: Record<string, readonly string[]> = {
-  'src/runtime': ['text', '.', 'concurrency', 'disk', 'network'],
-  'src/config': ['values', 'accounts'],
+  'src/runtime': ['text', '.', 'concurrency', 'disk', 'network', 'tracing'],
+  'src/config': ['values', 'accounts', 'traces'],
   'src/wechat': ['http', 'api', 'tokens', 'media', 'callback', 'customer-service'],
   'src/storage': ['http', 'upload'],
   'src/catalogue': [
     'database',
     'audit-log',
+    'events',
     'erasure',
     'alerts',
     'processes',
@@ -51,10 +52,21 @@ export const SIBLINGS: Record<string, readonly string[]> = {
   'src/embedded': ['database', 's3'],
   'src/embedded/s3': ['protocol', 'files', 'operations'],
   'src/preview': ['converter', 'process', 'cache'],
-  'src/pipeline': ['dispatch', 'ingest', 'archive', 'maintenance', 'verify', 'export', 'checks', 'alerts'],
-  'src/server': ['auth', 'callbacks', 'start', 'views', 'routes', 'dashboard'],
+  'src/pipeline': [
+    'views',
+    'dispatch',
+    'ingest',
+    'archive',
+    'maintenance',
+    'verify',
+    'export',
+    'events',
+    'checks',
+    'alerts',
+  ],
+  'src/server': ['auth', 'callbacks', 'start', 'views', 'openapi', 'routes', 'dashboard'],
   'src/server/dashboard': ['browser', 'core', 'texts', 'components', 'pages'],
   'src/server/dashboard/pages': ['media', 'acts', 'operations', 'overview'],
-  'src/server/routes': ['dead-letters', 'media', 'operations', 'pages'],
+  'src/server/routes': ['dead-letters', 'media', 'operations', 'events', 'pages'],
   'src/simulator': ['media', 'accounts', 'http', 'faults', 'api', 'callbacks'],
 };

@@ -24,6 +24,8 @@ export interface MediaFilter {
   /** Of pending items: the deadline. */
   readonly expiresFrom?: Date;
   readonly expiresBefore?: Date;
+  /** When the row changed last. */
+  readonly updatedFrom?: Date;
   /** The items to which covers and variants belong. */
   readonly parentIds?: readonly string[];
   /** Leaves out covers that belong to a video. */
@@ -92,6 +94,7 @@ export function conditionsWithoutSearch(filter: MediaFilter, bind: Bind): string
   if (filter.sha256 !== undefined) conditions.push(`sha256 = ${bind(filter.sha256)}`);
   if (filter.sentFrom) conditions.push(`sent_at >= ${bind(filter.sentFrom)}`);
   if (filter.sentTo) conditions.push(`sent_at < ${bind(filter.sentTo)}`);
+  if (filter.updatedFrom) conditions.push(`updated_at >= ${bind(filter.updatedFrom)}`);
   any('parent_id', filter.parentIds);
   if (filter.withoutCovers) conditions.push(`(kind <> 'thumb' OR parent_id IS NULL)`);
   if (filter.expiresFrom) conditions.push(`expires_at >= ${bind(filter.expiresFrom)}`);

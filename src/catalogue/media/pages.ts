@@ -17,7 +17,7 @@ export interface PageRequest {
 
 export interface MediaPage {
   readonly items: MediaRow[];
-  /** Absent on the last page. */
+  /** Absent on the last page, but not by updatedAt: rows that change later come after it. */
   readonly nextCursor?: string;
   /** Absent on the first page. */
   readonly previousCursor?: string;
@@ -246,6 +246,9 @@ export function createMediaPages(database: Database, schema: string) {
   return { list };
 }
 
+/** Before every other id. */
+const FIRST_ID = `m_${'0'.repeat(32)}`;
+
 function toPage(
   records: readonly PageRecord[],
   { limit, sort }: PageRequest,
@@ -259,8 +262,12 @@ function toPage(
     if (row) return encodeCursor({ side, atMicros: Number(row.micros), id: row.id }, sort);
     return position && encodeCursor({ ...position, side }, sort);
   };
-  const next = isBackward || hasMore ? beside('after', onPage.at(-1)) : undefined;
-  const previous = (isBackward ? hasMore : position) ? beside('before', onPage[0]) : undefined;
+  const isEndless = sort === 'updatedAt';
+  const start = isEndless ? encodeCursor({ side: 'after', atMicros: 0, id: FIRST_ID }, sort) : undefined;
+  const next = isBackward || hasMore || isEndless ? (beside('after', onPage.at(-1)) ?? start) : undefined;
+  // Beside an empty page by updatedAt there is no row to go back from.
+  const isBeyondStart = isBackward ? hasMore : position && (!isEndless || onPage.length > 0);
+  const previous = isBeyondStart ? beside('before', onPage[0]) : undefined;
   return {
     items: onPage.map(toMediaRow),
     ...(next ? { nextCursor: next } : {}),

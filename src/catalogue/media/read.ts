@@ -22,6 +22,16 @@ export function createMediaReads(database: Database, schema: string) {
       return record && toMediaRow(record);
     },
 
+    /** Items that are not there are left out. The order is not that of the ids. */
+    getMany: async (ids: readonly string[]): Promise<MediaRow[]> => {
+      if (ids.length === 0) return [];
+      const records = await database.query<MediaRecord>(
+        `SELECT m.*, ${holdsOf(schema)} FROM ${schema}.media m WHERE id = ANY ($1::text[])`,
+        [[...ids]],
+      );
+      return records.map(toMediaRow);
+    },
+
     /** Returns which of these items are archived now. */
     archivedAmong: async (ids: readonly string[]): Promise<string[]> => {
       const rows = await database.query<{ id: string }>(

@@ -30,6 +30,8 @@ CREATE TABLE media (
   -- What WeChat recognised in a voice, or the title of a forwarded item; at most 2,000 characters.
   text            text,
   labels          jsonb,
+  -- The trace of the item (W3C Trace Context).
+  traceparent     text,
   sent_at         timestamptz,
   -- WeChat deletes the file at expires_at. No attempt begins after closes_at.
   expires_at      timestamptz,
@@ -88,6 +90,8 @@ CREATE TABLE media (
   created_at      timestamptz NOT NULL,
   updated_at      timestamptz NOT NULL,
   archived_at     timestamptz,
+  -- The expires_at of which media.at_risk was written.
+  at_risk_for     timestamptz,
 
   -- Erasure. An item has the status erased from the moment of the request, so that claims, attempts and repeats pass it
   -- by. While erase_due_at is set, an object of it may be left, and the row keeps what it takes to find that object.
@@ -246,9 +250,14 @@ CREATE FUNCTION count_errcode(status text, errcode integer) RETURNS integer LANG
 -- of every function from here on, so that a caller's temporary table cannot take the place of ours.
 SELECT set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
 
-CREATE FUNCTION count_inserted() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+-- The two functions below also write the events of the rows, so that an event is in the statement that changes the row.
+CREATE FUNCTION record_inserted() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  WITH history AS (
+  WITH told AS (
+    INSERT INTO event_outbox (type, at, account, media)
+    SELECT 'media.' || status, least(created_at, clock_timestamp()), account, id
+    FROM inserted WHERE status IN ('archived', 'dead', 'expired') ORDER BY id),
+  history AS (
     INSERT INTO history_minute AS h (at, account, shard, received, archived, dead, expired, bytes, pending_change)
     SELECT date_trunc('minute', least(created_at, clock_timestamp())), account, pg_backend_pid(), count(*),
            count(*) FILTER (WHERE status = 'archived'), count(*) FILTER (WHERE status = 'dead'),
@@ -266,12 +275,16 @@ BEGIN
   ON CONFLICT (account, status, failure_code, errcode, shard) DO UPDATE SET n = c.n + excluded.n;
   RETURN NULL;
 END $$;
-CREATE TRIGGER media_count_inserted AFTER INSERT ON media
-  REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION count_inserted();
+CREATE TRIGGER media_inserted AFTER INSERT ON media
+  REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION record_inserted();
 
-CREATE FUNCTION count_moved() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+CREATE FUNCTION record_moved() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
-  WITH history AS (
+  WITH told AS (
+    INSERT INTO event_outbox (type, at, account, media)
+    SELECT CASE WHEN NEW.status = 'pending' THEN 'media.redriven' ELSE 'media.' || NEW.status END,
+           least(NEW.updated_at, clock_timestamp()), NEW.account, NEW.id),
+  history AS (
     INSERT INTO history_minute AS h (at, account, shard, received, archived, dead, expired, bytes, pending_change)
     SELECT date_trunc('minute', least(NEW.updated_at, clock_timestamp())), NEW.account, pg_backend_pid(), 0,
            (NEW.status = 'archived')::integer, (NEW.status = 'dead')::integer, (NEW.status = 'expired')::integer,
@@ -292,8 +305,8 @@ BEGIN
   ON CONFLICT (account, status, failure_code, errcode, shard) DO UPDATE SET n = c.n + excluded.n;
   RETURN NULL;
 END $$;
-CREATE TRIGGER media_count_moved AFTER UPDATE ON media
-  FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION count_moved();
+CREATE TRIGGER media_moved AFTER UPDATE ON media
+  FOR EACH ROW WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION record_moved();
 
 -- Up to when an operator has seen the dead or expired items of an account. Items that closed later are still to be seen.
 CREATE TABLE acknowledgement (
@@ -561,7 +574,95 @@ CREATE TABLE alert (
 CREATE UNIQUE INDEX alert_open ON alert (kind, target) WHERE ended_at IS NULL;
 CREATE INDEX alert_unsent ON alert (since) WHERE end_sent_at IS NULL;
 
--- 10. Processes of the service ----------------------------------------------------------------------------------------
+-- 10. Events ----------------------------------------------------------------------------------------------------------
+
+-- What has happened, in the statement of the change. Transactions commit in another order than they write, so a number
+-- that is given here could become visible after a greater one. Rows wait here until they are committed; then one
+-- statement at a time moves them to "event" and gives them their positions. docs/decisions/event-order.md has the reasons.
+CREATE TABLE event_outbox (
+  -- In this order the events of one item or account happened: its row is locked by then.
+  seq     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  type    text NOT NULL,
+  at      timestamptz NOT NULL,
+  -- NULL: it is about the store.
+  account text,
+  media   text
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
+        autovacuum_vacuum_insert_scale_factor = 0.2);
+
+-- The events by position: 1, 2, 3 … without gaps, in the order in which they became visible. No reader can miss one by
+-- having read a later one. An event names the item and nothing of its content; readers see the item as it is then.
+-- Eight partitions in a ring: the oldest is emptied as a whole, because deleting millions of rows takes hours.
+CREATE TABLE event (
+  slot         smallint NOT NULL,
+  position     bigint NOT NULL,
+  id           uuid NOT NULL,
+  type         text NOT NULL,
+  at           timestamptz NOT NULL,
+  sequenced_at timestamptz NOT NULL,
+  account      text,
+  media        text
+) PARTITION BY LIST (slot);
+CREATE TABLE event_0 PARTITION OF event FOR VALUES IN (0);
+CREATE TABLE event_1 PARTITION OF event FOR VALUES IN (1);
+CREATE TABLE event_2 PARTITION OF event FOR VALUES IN (2);
+CREATE TABLE event_3 PARTITION OF event FOR VALUES IN (3);
+CREATE TABLE event_4 PARTITION OF event FOR VALUES IN (4);
+CREATE TABLE event_5 PARTITION OF event FOR VALUES IN (5);
+CREATE TABLE event_6 PARTITION OF event FOR VALUES IN (6);
+CREATE TABLE event_7 PARTITION OF event FOR VALUES IN (7);
+CREATE INDEX event_position ON event (position);
+
+-- The end of the feed. Each statement that gives positions locks this row, so that positions become visible in their order.
+CREATE TABLE event_head (
+  singleton    boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+  -- Of the last event; 0: there was none.
+  position     bigint NOT NULL DEFAULT 0,
+  sequenced_at timestamptz NOT NULL DEFAULT 'epoch',
+  -- Events up to this position are older than EVENT_RETENTION, or removed.
+  expired      bigint NOT NULL DEFAULT 0,
+  -- The partition that is written, and since when.
+  slot         smallint NOT NULL DEFAULT 0,
+  slot_since   timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+INSERT INTO event_head DEFAULT VALUES;
+
+-- Empties a partition. A function of the schema's owner, because the role of the program may lack the right to TRUNCATE.
+-- It waits at most two seconds for readers: behind it new readers wait too.
+CREATE FUNCTION empty_event_slot(slot smallint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '2s' AS $$
+BEGIN
+  IF slot NOT BETWEEN 0 AND 7 OR EXISTS (
+    SELECT FROM event_head h WHERE h.slot = empty_event_slot.slot
+      OR EXISTS (SELECT FROM event e WHERE e.slot = empty_event_slot.slot AND e.position > h.expired)) THEN
+    RAISE EXCEPTION 'the partition % holds events that are kept', slot;
+  END IF;
+  EXECUTE format('TRUNCATE %I', 'event_' || slot);
+END $$;
+REVOKE EXECUTE ON FUNCTION empty_event_slot FROM PUBLIC;
+
+CREATE FUNCTION record_account_hold() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  INSERT INTO event_outbox (type, at, account)
+  VALUES (CASE WHEN NEW.held_until IS NULL THEN 'account.released' ELSE 'account.held' END, clock_timestamp(),
+    NEW.account);
+  RETURN NULL;
+END $$;
+CREATE TRIGGER account_inserted_held AFTER INSERT ON account FOR EACH ROW
+  WHEN (NEW.held_until IS NOT NULL) EXECUTE FUNCTION record_account_hold();
+CREATE TRIGGER account_hold_changed AFTER UPDATE ON account FOR EACH ROW
+  WHEN ((OLD.held_until IS NULL) <> (NEW.held_until IS NULL)) EXECUTE FUNCTION record_account_hold();
+
+CREATE FUNCTION record_store_hold() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+  INSERT INTO event_outbox (type, at)
+  VALUES (CASE WHEN NEW.since IS NULL THEN 'store.released' ELSE 'store.held' END, clock_timestamp());
+  RETURN NULL;
+END $$;
+CREATE TRIGGER store_hold_changed AFTER UPDATE ON store_hold FOR EACH ROW
+  WHEN ((OLD.since IS NULL) <> (NEW.since IS NULL)) EXECUTE FUNCTION record_store_hold();
+
+-- 11. Processes of the service ----------------------------------------------------------------------------------------
 
 -- The worker registry: every live process, what it reports about itself, and how its clock compares. The times are those
 -- of the database's clock, so that a process with a wrong clock does not count as alive too long and ends no other.
@@ -609,7 +710,7 @@ CREATE TABLE catalogue (
 );
 INSERT INTO catalogue DEFAULT VALUES;
 
--- 11. Functions for producers -----------------------------------------------------------------------------------------
+-- 12. Functions for producers -----------------------------------------------------------------------------------------
 
 -- The service itself and producers in any language insert references by the same rule. The functions mean the same in
 -- every session, whatever standard_conforming_strings or DateStyle are there: their texts hold no backslashes.
@@ -624,11 +725,11 @@ LANGUAGE sql SET search_path FROM CURRENT AS $$
   WITH given AS (
     SELECT * FROM json_to_recordset(refs) AS given (
       id text, account text, media_id text, kind text, variant text, parent_id text, open_id text, msg_id text,
-      pic_url text, text text, labels jsonb, sent_at timestamptz, expires_at timestamptz, closes_at timestamptz,
+      pic_url text, text text, labels jsonb, traceparent text, sent_at timestamptz, expires_at timestamptz, closes_at timestamptz,
       failure jsonb)
   ), written AS (
     INSERT INTO media AS m (id, account, media_id, kind, variant, parent_id, open_id, msg_id, pic_url,
-      text, labels, sent_at, expires_at, closes_at, failure, status, stage, created_at, updated_at)
+      text, labels, traceparent, sent_at, expires_at, closes_at, failure, status, stage, created_at, updated_at)
     SELECT given.*, CASE WHEN failure IS NULL THEN 'pending' ELSE 'dead' END,
       CASE WHEN failure IS NULL THEN 1 END, accepted_at, accepted_at
     FROM given ORDER BY id
@@ -643,14 +744,15 @@ LANGUAGE sql SET search_path FROM CURRENT AS $$
       pic_url = coalesce(m.pic_url, excluded.pic_url),
       text = coalesce(m.text, excluded.text),
       labels = coalesce(m.labels, excluded.labels),
+      traceparent = coalesce(m.traceparent, excluded.traceparent),
       updated_at = accepted_at
     WHERE m.status <> 'erased' AND (
       excluded.sent_at < m.sent_at OR
-      (m.variant, m.parent_id, m.open_id, m.msg_id, m.pic_url, m.text, m.labels) IS DISTINCT FROM
+      (m.variant, m.parent_id, m.open_id, m.msg_id, m.pic_url, m.text, m.labels, m.traceparent) IS DISTINCT FROM
       (coalesce(m.variant, excluded.variant), coalesce(m.parent_id, excluded.parent_id),
        coalesce(m.open_id, excluded.open_id), coalesce(m.msg_id, excluded.msg_id),
        coalesce(m.pic_url, excluded.pic_url), coalesce(m.text, excluded.text),
-       coalesce(m.labels, excluded.labels)))
+       coalesce(m.labels, excluded.labels), coalesce(m.traceparent, excluded.traceparent)))
     RETURNING m.id, m.status, m.xmax = 0 AS created
   ), notified AS (
     SELECT pg_notify(channel, '')
@@ -676,7 +778,7 @@ CREATE FUNCTION archive(
   account text, media_id text, kind text, sent_at timestamptz DEFAULT now(), variant text DEFAULT NULL,
   parent_id text DEFAULT NULL, open_id text DEFAULT NULL, msg_id text DEFAULT NULL, pic_url text DEFAULT NULL,
   labels jsonb DEFAULT NULL, media_lifetime interval DEFAULT '72 hours',
-  text text DEFAULT NULL)
+  text text DEFAULT NULL, traceparent text DEFAULT NULL)
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   new_id text := id_of(account, media_id);
@@ -693,6 +795,9 @@ DECLARE
     WHEN char_length(pic_url) NOT BETWEEN 1 AND 2048
       OR pic_url !~ '^https?://([A-Za-z0-9-]+[.])*[A-Za-z][A-Za-z0-9-]*(:[0-9]{1,4})?([/?#][^[:space:]]*)?$'
       THEN 'pic_url: a link of http or https to a host by its name, at most 2048 characters'
+    WHEN traceparent !~ '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$'
+      OR traceparent ~ '^00-0{32}-' OR traceparent ~ '-0{16}-..$'
+      THEN 'traceparent: as in W3C Trace Context, version 00'
     WHEN char_length(text) NOT BETWEEN 1 AND 2000 THEN 'text: 1 to 2000 characters'
     WHEN sent NOT BETWEEN '2011-01-01Z' AND '2100-01-01Z' THEN 'sent_at: between 2011 and 2100'
     WHEN media_lifetime IS NULL OR media_lifetime NOT BETWEEN '1 second' AND '30 days'
@@ -719,7 +824,7 @@ BEGIN
   PERFORM FROM accept(json_build_array(json_build_object(
     'id', new_id, 'account', account, 'media_id', media_id, 'kind', kind, 'variant', variant,
     'parent_id', parent_id, 'open_id', open_id, 'msg_id', msg_id, 'pic_url', pic_url, 'text', text,
-    'labels', labels, 'sent_at', sent, 'expires_at', sent + media_lifetime, 'closes_at', sent + media_lifetime + interval '2 hours',
+    'labels', labels, 'traceparent', traceparent, 'sent_at', sent, 'expires_at', sent + media_lifetime, 'closes_at', sent + media_lifetime + interval '2 hours',
     'failure', CASE WHEN kind = 'file' AND starts_with(media_id, 'msg:')
       THEN '{"code": "not_downloadable", "class": "permanent_media"}'::json END
   )), now(), current_schema() || '_due');

@@ -21,6 +21,7 @@ const REFERENCE = [
   'picUrl',
   'text',
   'labels',
+  'traceparent',
 ] as const;
 
 export function addTransferCommands(program: Command, terminal: Terminal): void {
@@ -44,7 +45,8 @@ export function addTransferCommands(program: Command, terminal: Terminal): void 
           await new Promise((resolve) => terminal.stdout.once('drain', resolve));
       count += page.items.length;
       output.progress(count, undefined, 'rows');
-      cursor = page.nextCursor ?? undefined;
+      // By updatedAt every page leads on; a page that is not full is the last one now.
+      cursor = page.items.length < PAGE ? undefined : (page.nextCursor ?? undefined);
     } while (cursor !== undefined);
     output.endProgress();
     return EXIT.ok;

@@ -107,6 +107,8 @@ export interface Facts {
   /** Dead letters that are not acknowledged. */
   readonly dead?: Counted;
   readonly storeRefused?: Counted;
+  /** When the oldest event happened that is not in the feed yet. */
+  readonly events?: { readonly waitingSince: Date | undefined };
   /** The live processes, by their heartbeats. */
   readonly processes?: readonly LiveProcess[];
   readonly workers?: WorkerStatus;

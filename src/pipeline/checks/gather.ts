@@ -14,11 +14,13 @@ import { createRepeatedLog } from '../../runtime/repeated-log.ts';
 import { untilAborted } from '../../runtime/timeout.ts';
 import type { StoreHealth } from '../dispatch/store-health.ts';
 import { driftOf } from '../verify/verifier.ts';
+import { AT_RISK_SHARE, KNOWN_MS } from '../views/at-risk.ts';
 import type { AccountFact, Facts } from './check.ts';
 import { DAYS_OBSERVED, dayOf, isSilent } from './silence.ts';
 
 export interface FactGathererDeps {
   catalogue: Pick<Catalogue, 'alertFacts'> & {
+    events: Pick<Catalogue['events'], 'oldestWaiting'>;
     accounts: Pick<Catalogue['accounts'], 'list'>;
     processes: Pick<Catalogue['processes'], 'read'>;
     kfCursors: Pick<Catalogue['kfCursors'], 'list'>;
@@ -47,10 +49,6 @@ export interface FactGatherer {
   process(): Promise<Pick<Facts, 'now' | 'process' | 'conditions'>>;
 }
 
-/** The same share as in `stats`: six hours of three days. */
-const AT_RISK_SHARE = 12;
-/** An item that arrives late is near its deadline from the start, and is usually archived within seconds. */
-const KNOWN_MS = 5 * 60_000;
 const RECENT_MS = 6 * 3_600_000;
 const FAILING_MS = 10 * 60_000;
 /** Messages are read each hour. */
@@ -111,24 +109,40 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
     return { drift: { id: last.id, count: driftOf(last.counts), total: last.done, at: last.endedAt } };
   }
 
+  async function readEvents(): Promise<Partial<Facts>> {
+    return { events: { waitingSince: await catalogue.events.oldestWaiting() } };
+  }
+
   async function readCatalogue(mine?: readonly string[]): Promise<Partial<Facts>> {
     const now = clock.now();
     const ago = (ms: number) => new Date(now.getTime() - lifetimes.scale(ms));
     const near = new Date(now.getTime() + lifetimes.lifetimeMs / AT_RISK_SHARE);
-    const [live, accounts, customerService, { hold }, atRisk, recent, all, dead, storeRefused, drift] =
-      await Promise.all([
-        catalogue.processes.read(deps.accounts.all.map(({ account }) => account)),
-        readAccounts(now, mine),
-        readCustomerService(ago, mine),
-        catalogue.storeHold.read(),
-        facts.atRisk(near, ago(KNOWN_MS), mine),
-        facts.unacknowledged('expired', { after: ago(RECENT_MS), accounts: mine }),
-        facts.unacknowledged('expired', { accounts: mine }),
-        facts.unacknowledged('dead', { accounts: mine }),
-        facts.storeRefused(mine),
-        // A verification covers the whole bucket, not single accounts.
-        mine ? {} : readDrift(),
-      ]);
+    const [
+      live,
+      accounts,
+      customerService,
+      { hold },
+      atRisk,
+      recent,
+      all,
+      dead,
+      storeRefused,
+      drift,
+      waiting,
+    ] = await Promise.all([
+      catalogue.processes.read(deps.accounts.all.map(({ account }) => account)),
+      readAccounts(now, mine),
+      readCustomerService(ago, mine),
+      catalogue.storeHold.read(),
+      facts.atRisk(near, ago(KNOWN_MS), mine),
+      facts.unacknowledged('expired', { after: ago(RECENT_MS), accounts: mine }),
+      facts.unacknowledged('expired', { accounts: mine }),
+      facts.unacknowledged('dead', { accounts: mine }),
+      facts.storeRefused(mine),
+      // A verification covers the whole bucket, not single accounts.
+      mine ? {} : readDrift(),
+      mine ? {} : readEvents(),
+    ]);
     return {
       catalogue: { ok: true },
       accounts,
@@ -140,6 +154,7 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
       storeRefused,
       ...live,
       ...drift,
+      ...waiting,
     };
   }
 

@@ -53,6 +53,26 @@ export const INFRASTRUCTURE_CHECKS = {
     find: ({ catalogue, process }) => catalogue && (catalogue.ok ? [] : [{ target: process }]),
     alertAfterMs: TWO_MINUTES_MS,
   },
+  events_delayed: {
+    severity: 'warning',
+    component: 'catalogue',
+    rule: 'An event has waited for its place in the feed for a minute: no process gives places, or a transaction of another program holds a lock. Ends when none waits so long.',
+    begun: fixedText(
+      'Events do not get into the feed: clients of /v1/events and webhooks are told nothing new.',
+      '事件无法进入事件流：/v1/events 的客户端和 webhook 收不到新事件。',
+    ),
+    ended: fixedText('Events get into the feed again.', '事件已恢复进入事件流。'),
+    advice: fixedText(
+      'Look in pg_locks and pg_stat_activity for a session that holds a lock on event_head, event_outbox or event, and end it. No event is lost.',
+      '请在 pg_locks 和 pg_stat_activity 中查找锁住 event_head、event_outbox 或 event 的会话并结束它；事件不会丢失。',
+    ),
+    find: ({ events, now }) => {
+      if (!events) return undefined;
+      const { waitingSince } = events;
+      if (!waitingSince || now.getTime() - waitingSince.getTime() < MINUTE_MS) return [];
+      return [{ since: waitingSince }];
+    },
+  },
   queue_away: {
     severity: 'error',
     component: 'queue',

@@ -1,10 +1,11 @@
 /** GET /metrics, for Prometheus. The gauges are read from the catalogue at each scrape. */
+import { z } from 'zod';
 import type { DueCount } from '../../catalogue/queue/due.ts';
 import { quotaOfToday } from '../../pipeline/archive/remaining-quota.ts';
 import type { Facts } from '../../pipeline/checks/check.ts';
 import { updateCheckMetrics } from '../../pipeline/checks/metrics.ts';
+import { isHeld } from '../../pipeline/views/account-hold.ts';
 import type { App, RouteDeps } from '../route-deps.ts';
-import { isHeld } from '../views/account.ts';
 
 const GROUP_LIMIT = 500;
 
@@ -87,7 +88,18 @@ export function metricsRoutes(
   return async (app: App): Promise<void> => {
     app.get(
       '/metrics',
-      { config: { scope: 'read' }, schema: { tags: ['health'], summary: 'Prometheus metrics' } },
+      {
+        config: { scope: 'read' },
+        schema: {
+          tags: ['health'],
+          operationId: 'getMetrics',
+          summary: 'Get the metrics for Prometheus',
+          description: 'docs/operations.md lists them.',
+          response: { 200: z.string().describe('the text format of Prometheus') as z.ZodType },
+          contentTypes: { 200: ['text/plain'] },
+          examples: { response: { 200: 'wma_at_risk 0\n' } },
+        },
+      },
       async (_request, reply) => {
         // While the catalogue is unavailable the counters are still correct, and monitoring needs them most.
         await Promise.all([

@@ -1,9 +1,10 @@
 /** The JSON of an account in the API: its state, without secrets. */
 import type { Account } from '../../account.ts';
-import { type AccountState, ENDLESS, HELD_BY_HAND } from '../../catalogue/accounts/accounts.ts';
+import type { AccountState } from '../../catalogue/accounts/accounts.ts';
 import type { CallbackCount } from '../../catalogue/accounts/callback-counts.ts';
 import type { KfAccountState } from '../../catalogue/accounts/kf-cursors.ts';
 import { quotaOfToday } from '../../pipeline/archive/remaining-quota.ts';
+import { accountHoldJson, isHeld } from '../../pipeline/views/account-hold.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
 import { dayOf, daysBefore, SKEW_SECONDS } from '../callbacks/callback-counter.ts';
 import type { Language } from '../problem.ts';
@@ -20,23 +21,6 @@ const SKEW_TEXTS = {
     zh: '请用 NTP 校准：明文模式下，相差超过 15 分钟的回调会被拒绝。',
   },
 } as const;
-
-/** Whether the account is held, so that none of its items is dispatched now. */
-export const isHeld = ({ heldUntil }: Pick<AccountState, 'heldUntil'>, now: Date): boolean =>
-  heldUntil !== undefined && heldUntil > now;
-
-function holdJson({ hold, heldUntil, heldSince }: AccountState, language: Language) {
-  const reason = hold ?? { code: HELD_BY_HAND, class: 'account' };
-  const { message, advice } = explain(reason);
-  return {
-    ...reason,
-    reason: hold?.reason ?? message[language],
-    ...(heldSince ? { since: heldSince } : {}),
-    ...(heldUntil && heldUntil < ENDLESS ? { until: heldUntil } : {}),
-    message: message[language],
-    advice: advice[language],
-  };
-}
 
 function skewJson({ clockSkew }: AccountState, now: Date, language: Language) {
   if (!clockSkew || Math.abs(clockSkew.seconds) <= SKEW_SECONDS) return {};
@@ -147,6 +131,6 @@ export function accountJson(
     ...(tokenExpiresAt ? { token: { expiresAt: tokenExpiresAt } } : {}),
     ...(quota ? { quota } : {}),
     ...serviceJson(view.services, language),
-    hold: isHeld(state, now) ? holdJson(state, language) : null,
+    hold: isHeld(state, now) ? accountHoldJson(state, language) : null,
   };
 }

@@ -93,10 +93,43 @@ for (const backend of backends) {
             { sort, limit: 2, ...(cursor ? { cursor } : {}) },
           );
           seen.push(...page.items.map(({ id }) => id));
-          cursor = page.nextCursor;
+          cursor = page.items.length === 2 ? page.nextCursor : undefined;
         } while (cursor);
         assert.deepEqual(seen.toSorted(), ids.toSorted(), sort);
       }
+    });
+
+    it('by updatedAt every page has a cursor, which leads to the rows that change later', async () => {
+      const account = 'polled';
+      const sort = 'updatedAt';
+      const list = (cursor?: string, updatedFrom?: Date) =>
+        catalogue.media.list(
+          { accounts: [account], ...(updatedFrom ? { updatedFrom } : {}) },
+          { sort, limit: 2, ...(cursor ? { cursor } : {}) },
+        );
+      const empty = await list();
+      assert.deepEqual([empty.items, typeof empty.nextCursor], [[], 'string']);
+      const insert = async (now: Date) =>
+        (await catalogue.media.insert([reference({ account, sentAt: NOW })], now, false))[0]!.id;
+      const ids = [await insert(at(1)), await insert(at(2)), await insert(at(3))];
+      const first = await list(empty.nextCursor);
+      const second = await list(first.nextCursor);
+      assert.deepEqual(
+        [...first.items, ...second.items].map(({ id }) => id),
+        ids,
+      );
+      const third = await list(second.nextCursor);
+      assert.deepEqual(third.items, []);
+      const later = await insert(at(4));
+      const fourth = await list(third.nextCursor);
+      assert.deepEqual(
+        fourth.items.map(({ id }) => id),
+        [later],
+      );
+      assert.deepEqual(
+        (await list(undefined, at(3))).items.map(({ id }) => id),
+        [ids[2], later],
+      );
     });
 
     it('lists newest first in pages that neither repeat nor miss a row, with every filter', async () => {

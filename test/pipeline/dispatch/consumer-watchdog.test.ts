@@ -99,7 +99,10 @@ interface Backends {
   spare(): void;
   freeze(): number;
 }
-type OpenBackends = (t: TestContext) => Promise<Backends | undefined>;
+/** `queryTimeoutMs`: when a client of Postgres itself gives up a connection that has fallen silent. */
+type OpenBackends = (t: TestContext, queryTimeoutMs: number) => Promise<Backends | undefined>;
+/** Sooner than the watchdog, and later. */
+const QUERY_TIMEOUT_MS = { short: 2_000, long: 10_000 };
 
 const openOnRedis: OpenBackends = async (t) => {
   const redis = await redisForTest(t);
@@ -109,12 +112,12 @@ const openOnRedis: OpenBackends = async (t) => {
   return { ...line, direct: of(redis.url), frozen: of(line.url) };
 };
 
-const openOnPostgres: OpenBackends = async (t) => {
+const openOnPostgres: OpenBackends = async (t, queryTimeoutMs) => {
   const url = await postgresForTest(t);
   if (!url) return undefined;
   const line = await openFreezingLine(t, url);
   const of = (connectionString: string) => {
-    const pool = new pg.Pool({ connectionString, ...QUEUE_POOL_OPTIONS, query_timeout: 2_000 });
+    const pool = new pg.Pool({ connectionString, ...QUEUE_POOL_OPTIONS, query_timeout: queryTimeoutMs });
     pool.on('error', () => {});
     t.after(() => t.after(() => pool.end()));
     return { kind: 'postgres', pool, prefix: '{wma}' } as const;
@@ -146,7 +149,7 @@ for (const [name, skip, openBackends] of [
 ] as const) {
   describe(`on ${name}`, { skip }, () => {
     test('a consumer whose connections fell silent is restarted and takes jobs again', async (t) => {
-      const backends = await openBackends(t);
+      const backends = await openBackends(t, QUERY_TIMEOUT_MS.long);
       if (!backends) return;
       const handled = createHandled();
       const { queue, restarts, health, lines } = await setup(
@@ -162,7 +165,7 @@ for (const [name, skip, openBackends] of [
     });
 
     test('a worker takes jobs again after all of its connections fell silent', async (t) => {
-      const backends = await openBackends(t);
+      const backends = await openBackends(t, QUERY_TIMEOUT_MS.short);
       if (!backends) return;
       const handled = createHandled();
       const { queue } = await setup(t, backends.frozen, handled.handler);
@@ -170,7 +173,7 @@ for (const [name, skip, openBackends] of [
     });
 
     test('an idle consumer and a full one are not restarted', async (t) => {
-      const backends = await openBackends(t);
+      const backends = await openBackends(t, QUERY_TIMEOUT_MS.short);
       if (!backends) return;
       const released = Promise.withResolvers<void>();
       const handled = createHandled(async () => {

@@ -85,6 +85,7 @@ async function limitMemory(g: CheckServer, bytes: string): Promise<void> {
 }
 
 let isLoopBroken = false;
+let releaseFeed = () => {};
 
 const CASES: Partial<Record<CheckCode, Case>> = {
   queue_away: { begin: (g) => g.redis.stop(), end: (g) => g.redis.start() },
@@ -92,6 +93,25 @@ const CASES: Partial<Record<CheckCode, Case>> = {
   queue_refuses: {
     begin: (g) => limitMemory(g, '1'),
     end: (g) => limitMemory(g, '0'),
+  },
+  // A session of another program holds the lock that events wait for.
+  events_delayed: {
+    begin: async (g) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const isLocked = Promise.withResolvers<void>();
+      releaseFeed = resolve;
+      void g.context.database.transaction(async (transaction) => {
+        await transaction.query('SELECT FROM wma.event_head FOR UPDATE');
+        isLocked.resolve();
+        await promise;
+      });
+      await isLocked.promise;
+      await g.query(
+        "INSERT INTO wma.event_outbox (type, at, account) VALUES ('account.held', now() - interval '2 min', $1)",
+        [ACCOUNT],
+      );
+    },
+    end: async () => releaseFeed(),
   },
   queue_adds_failing: reportedElsewhere('queue_adds_failing'),
   queue_shared: reportedElsewhere('queue_shared'),

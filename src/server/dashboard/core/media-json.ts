@@ -1,5 +1,5 @@
 /** The JSON of media items and accounts, as the API returns it. */
-import type { MediaJson } from '../../views/media.ts';
+import type { MediaJson } from '../../../pipeline/views/media.ts';
 import type { Json } from './api.ts';
 
 export type Media = Omit<Json<MediaJson>, 'failure'> & {

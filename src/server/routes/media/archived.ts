@@ -1,7 +1,7 @@
 /** Whether an item has a file, and the problem that says why it has none. */
 import type { MediaRow } from '../../../catalogue/media/row.ts';
+import type { MediaJson } from '../../../pipeline/views/media.ts';
 import { Problem } from '../../problem.ts';
-import type { MediaJson } from '../../views/media.ts';
 
 type ArchivedRow = MediaRow & { readonly objectKey: string };
 

@@ -92,7 +92,8 @@ describe('the list of media items', () => {
       });
       const first = await s.createDead(voice);
       await s.context.database.query(
-        `UPDATE wma.media SET failure = failure || '{"errcode": 40007}' WHERE id = $1`,
+        `UPDATE wma.media SET failure = failure || '{"errcode": 40007}', updated_at = updated_at - interval '2 hours'
+         WHERE id = $1`,
         [first],
       );
       const second = await s.createArchived(
@@ -126,6 +127,7 @@ describe('the list of media items', () => {
         expiresBefore: [`status=dead&status=archived&expiresBefore=${at(71)}`, first],
         parentId: [`parentId=${first}`, second],
         q: ['q=9007199254740993', first],
+        updatedFrom: [`sort=updatedAt&updatedFrom=${at(-1)}`, second],
       };
       const filters = Object.keys(cases);
       const document = (await json('/openapi.json')) as {

@@ -4,9 +4,9 @@ import type {
   Finding as FindingRow,
   Verification as VerificationRow,
 } from '../../../../catalogue/verification/verifications.ts';
+import type { storeHoldJson } from '../../../../pipeline/views/store-hold.ts';
 import type { accountJson } from '../../../views/account.ts';
 import type { alertJson } from '../../../views/alert.ts';
-import type { storeHoldJson } from '../../../views/store-hold.ts';
 import type { PageFinding } from '../../components/state-line.ts';
 import type { Json } from '../../core/api.ts';
 import type { Failure } from '../../core/media-json.ts';

@@ -1,7 +1,7 @@
 /** The JSON of the store hold in the API: the failure, the end, and the advice. */
 import type { StoreHoldState } from '../../catalogue/queue/store-hold.ts';
+import type { Language } from '../../explanation.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
-import type { Language } from '../problem.ts';
 
 export function storeHoldJson(
   { since, until, failure }: Pick<StoreHoldState, 'failure'> & Partial<StoreHoldState>,

@@ -1,8 +1,8 @@
 /** The JSON of a media item in the API. Its failure has message and advice in the client's language. */
 import type { Attempt } from '../../catalogue/media/read.ts';
 import type { MediaRow } from '../../catalogue/media/row.ts';
+import type { Language } from '../../explanation.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
-import type { Language } from '../problem.ts';
 
 export type MediaJson = Omit<MediaRow, 'failure'> & {
   failure?: Record<string, unknown>;

@@ -1,0 +1,67 @@
+/**
+ * Reads the feed for one client: pages from the catalogue, and once it has read everything, the events that come, which
+ * the feed hands to all clients that wait.
+ */
+import type { EventFilter } from '../../../catalogue/events/read.ts';
+import type { Event } from '../../../event.ts';
+import type { Language } from '../../../explanation.ts';
+import type { EventJson } from '../../../pipeline/events/event-json.ts';
+import type { Limiter } from '../../../runtime/concurrency/limiter.ts';
+import { Problem } from '../../problem.ts';
+import type { RouteDeps } from '../../route-deps.ts';
+
+export type EventReaderDeps = Pick<RouteDeps, 'catalogue' | 'eventJson' | 'feed'> & {
+  readonly reads: Limiter;
+};
+
+export interface ReadPage {
+  readonly items: readonly { readonly event: Event; readonly json: EventJson }[];
+  readonly end: { readonly position: number; readonly atMs: number };
+  /** Whether later events may be there already. */
+  readonly hasMore: boolean;
+}
+
+export interface EventReader {
+  /** Reads at most `limit` events after a position. */
+  read(after: number, limit: number, signal: AbortSignal): Promise<ReadPage>;
+  /** Waits for an event after a position. Undefined: read the catalogue, or the time is over. */
+  wait(after: number, ms: number, signal: AbortSignal): Promise<ReadPage | undefined>;
+}
+
+/** Reads of all clients together that are in progress. Each is short; after a restart, all clients come at once. */
+const READS = 8;
+const READ_WAIT_MS = 20_000;
+
+export function createEventReader(
+  deps: EventReaderDeps,
+  filter: EventFilter,
+  language: Language,
+): EventReader {
+  const { types, accounts } = filter;
+  const matches = ({ type, account }: Event) =>
+    (!types || types.includes(type)) && (!accounts || (account !== undefined && accounts.includes(account)));
+
+  return {
+    read: async (after, limit, signal) => {
+      const release = await deps.reads.acquire('', { limit: READS, waitMs: READ_WAIT_MS }, signal);
+      if (!release) throw new Problem('overloaded', { retryAfterSeconds: 2 });
+      try {
+        const { items, end, hasMore } = await deps.catalogue.events.read(after, filter, limit);
+        const json = await deps.eventJson(items, language);
+        return { items: items.map((event, index) => ({ event, json: json[index]! })), end, hasMore };
+      } finally {
+        release();
+      }
+    },
+    wait: async (after, ms, signal) => {
+      const batch = await deps.feed.wait(after, ms, signal);
+      if (!batch) return undefined;
+      const found = batch.items
+        .map((event, index) => ({ event, index }))
+        .filter(({ event }) => event.position > after && matches(event));
+      const json = found.length > 0 ? await batch.json(language) : [];
+      const items = found.map(({ event, index }) => ({ event, json: json[index]! }));
+      return { items, end: batch.end, hasMore: batch.hasMore };
+    },
+  };
+}
