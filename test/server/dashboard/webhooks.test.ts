@@ -24,7 +24,7 @@ describe('the pages of webhooks', () => {
   const submit = async (path: string, fields: readonly (readonly [string, string])[] = []) => {
     const response = await s.call(path, {
       key: 'admin',
-      body: new URLSearchParams(fields.map(([name, value]) => [name, value])).toString(),
+      body: new URLSearchParams(fields.map(([name, value]): [string, string] => [name, value])).toString(),
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
     });
     return {
