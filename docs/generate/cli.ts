@@ -20,7 +20,7 @@ machine at \`PORT\`. The key is \`--key\`, \`WMA_API_KEY\` or \`WMA_API_KEY_FILE
 the key is sent unencrypted, and the command prints a warning.
 
 Data are written to stdout, everything else to stderr: on a terminal a progress bar, otherwise a line every ten seconds. With
-\`--json\` stdout is one JSON value, as the API returns it (\`export\`: one per line). Long tasks run on the server; Ctrl-C
+\`--json\` stdout is one JSON value, as the API returns it (\`export\` and \`events\`: one per line). Long tasks run on the server; Ctrl-C
 ends only the display, and prints how to resume it. A \`<time>\` is a date (\`2026-11-20\`, \`2026-11-20T08:00:00+08:00\`)
 or a duration from now (\`90m\`, \`24h\`, \`7d\`): in the past, but in the future for \`--until\` and \`--expires-before\`. Sentences are in Chinese if \`LANG\` begins with \`zh\`.
 

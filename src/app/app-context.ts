@@ -114,7 +114,9 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     const clock = createSharedClock();
     const lifetimes = createLifetimes(config.lifetimes);
     const accounts = createAccounts(all);
-    const metrics = createMetrics();
+    const budget = createByteBudget(config.work.byteBudgetBytes);
+    const metrics = createMetrics({ budget });
+    metrics.buildInfo.set({ version: readVersion(), program: options.program }, 1);
     exposeOnlyMetricsOf(options.program, metrics);
     tracing.report({ log, metrics, shutdown });
     await lockDataFolder(config, shutdown);
@@ -178,7 +180,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
       queue,
       store,
       accept,
-      budget: createByteBudget(config.work.byteBudgetBytes),
+      budget,
       due,
       health,
       program: options.program,

@@ -31,6 +31,7 @@ import { createProcessRegistry } from './processes/registry.ts';
 import { createRevocations } from './processes/revocations.ts';
 import { createTimestamps } from './processes/timestamp-rules.ts';
 import { createClaims } from './queue/claims.ts';
+import { createDueCounts } from './queue/due.ts';
 import { createFailureOutcomes } from './queue/outcomes.ts';
 import { createStoreHold } from './queue/store-hold.ts';
 import { createSuccessOutcomes } from './queue/success-outcomes.ts';
@@ -54,7 +55,7 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
       ...createMediaPages(database, schema),
     },
     selections: createSelections(database, schema),
-    queue: createClaims(database, schema),
+    queue: { ...createClaims(database, schema), ...createDueCounts(database, schema) },
     outcomes: { ...createSuccessOutcomes(database, schema), ...createFailureOutcomes(database, schema) },
     uploads: createUploads(database, schema),
     storeHold: createStoreHold(database, schema),

@@ -9,6 +9,7 @@ import { addDeadLetterCommands } from './commands/dead-letters.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addDownloadCommand } from './commands/download.ts';
 import { addEraseCommand } from './commands/erase.ts';
+import { addEventsCommand } from './commands/events.ts';
 import { addLoginCommand } from './commands/login.ts';
 import { addMediaCommands } from './commands/media.ts';
 import { addMigrateCommand } from './commands/migrate.ts';
@@ -42,6 +43,7 @@ export function buildProgram(terminal: Terminal): Command {
     .exitOverride();
   addMediaCommands(program, terminal);
   addDownloadCommand(program, terminal);
+  addEventsCommand(program, terminal);
   addDeadLetterCommands(program, terminal);
   addAcknowledgeCommand(program, terminal);
   addEraseCommand(program, terminal);

@@ -1,4 +1,5 @@
 /** Reads and validates the input of a producer: messages that its program has parsed, or references. */
+import { fieldErrorsOf, parseInput } from '../field-errors.ts';
 import { type ReferenceInput, referenceSchema } from '../media.ts';
 import { readReferences } from '../wechat/callback/references.ts';
 import { ProducerError } from './producer-error.ts';
@@ -78,11 +79,17 @@ function readReference(input: unknown, account: string): ReferenceInput {
   }
   const fields = Object.entries(input).filter(([, value]) => value !== undefined);
   const plain = fields.map(([name, value]) => [name, value instanceof Date ? isoOf(value) : value]);
-  const parsed = referenceSchema.safeParse({ account, ...Object.fromEntries(plain) });
+  const reference = { account, ...Object.fromEntries(plain) };
+  const parsed = parseInput(referenceSchema, reference);
   if (parsed.success) return parsed.data;
-  const reasons = parsed.error.issues
-    .slice(0, 5)
-    .map((issue) => `${issue.path.join('.') || 'reference'}: ${issue.message}`);
+  const { issues } = parsed.error;
+  const errors = fieldErrorsOf(issues, {
+    place: 'body',
+    input: reference,
+    schema: referenceSchema,
+    whole: 'reference',
+  });
+  const reasons = errors.slice(0, 5).map(({ field, message }) => `${field}: ${message.en}`);
   throw new ProducerError('invalid', reasons.join('; ').slice(0, 500));
 }
 

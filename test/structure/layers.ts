@@ -67,7 +67,7 @@ export const SIBLINGS: Record<string, readonly string[]> = {
     'checks',
     'alerts',
   ],
-  'src/server': ['auth', 'callbacks', 'start', 'views', 'routes', 'dashboard'],
+  'src/server': ['auth', 'callbacks', 'start', 'views', 'openapi', 'routes', 'dashboard'],
   'src/server/dashboard': ['browser', 'core', 'texts', 'components', 'pages'],
   'src/server/dashboard/pages': ['media', 'acts', 'operations', 'webhooks', 'overview'],
   'src/server/routes': ['dead-letters', 'media', 'operations', 'webhooks', 'events', 'pages'],

@@ -54,7 +54,7 @@ const QUESTIONS =
  * does.
  */
 function scopeOf(method: string, route: string): Scope | 'open' {
-  if (/^\/(wechat\/|livez$|readyz$|login|logout|preferences$)/.test(route)) return 'open';
+  if (/^\/(wechat\/|livez$|readyz$|login|logout|preferences$|docs\/problems$)/.test(route)) return 'open';
   if (/^\/(queues|v1\/settings)/.test(route)) return 'admin';
   if (method === 'GET') return QUESTIONS.test(route) ? 'admin' : 'read';
   if (/^(\/v1)?\/(media\/\{id\}\/links|exports?)$/.test(route)) return 'read';

@@ -12,6 +12,7 @@ import { eventSchema } from './event-schema.ts';
 import { openEventStream } from './event-stream.ts';
 import { type EventsQuery, eventsQuery, FROM_NOW } from './events-query.ts';
 import { createEventReader, type EventReader } from './reader.ts';
+import { exampleEvent } from './webhook-docs.ts';
 
 /** The parts of the server's connections (2,000) that all readers together, and those of one key, may take. */
 const SHARE_OF_READERS = 3 / 4;
@@ -23,6 +24,11 @@ const eventPageSchema: z.ZodType = z
     nextCursor: z.string().describe('for after; also on the last page, where it leads to what comes next'),
   })
   .meta({ id: 'EventPage' });
+
+const pageExample = {
+  items: [exampleEvent('media.archived')],
+  nextCursor: encodeFeedCursor({ position: 4711, atMs: Date.parse('2026-11-20T08:00:05.200Z') }),
+};
 
 export type EventRoutesDeps = Pick<
   RouteDeps,
@@ -109,10 +115,18 @@ export function eventRoutes(deps: EventRoutesDeps) {
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags: ['events'],
-          summary:
-            'What happened, oldest first; waits for the next event, or streams with Accept: text/event-stream',
+          operationId: 'listEvents',
+          summary: 'List what happened, oldest first',
+          description:
+            'Waits for the next event with `wait`. With `Accept: text/event-stream` it streams: `id` is a cursor, with which `Last-Event-ID` goes on.',
           querystring: eventsQuery,
           response: { 200: eventPageSchema },
+          contentTypes: { 200: ['text/event-stream'] },
+          examples: {
+            querystring: { wait: '20s', type: ['media.archived'] },
+            response: { 200: pageExample },
+          },
+          problems: ['invalid_cursor', 'cursor_expired'],
         },
       },
       async (request, reply) => {

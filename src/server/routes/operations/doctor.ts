@@ -23,6 +23,14 @@ const doctorSchema: z.ZodType = z.object({
   ),
 });
 
+const doctorExample = {
+  ok: true,
+  checks: [
+    { name: 'catalogue', ok: true, message: 'it responds' },
+    { name: 'queue', ok: true, message: '0 waiting, 0 running, 0 to be retried' },
+  ],
+};
+
 type Deps = Pick<RouteDeps, 'accounts' | 'clock' | 'config' | 'runChecks' | 'store'>;
 
 /**
@@ -61,8 +69,11 @@ export function doctorRoutes(deps: Deps) {
         config: { scope: 'admin' },
         schema: {
           tags: ['health'],
-          summary: 'Run every check, write to the store, and return all findings with advice',
+          operationId: 'runDoctor',
+          summary: 'Run every check now',
+          description: 'Also writes to the store. Returns all findings with advice.',
           response: { 200: doctorSchema },
+          examples: { response: { 200: doctorExample } },
         },
       },
       async (request) => {

@@ -1,5 +1,5 @@
 /** Acts on a webhook endpoint: a test message, a new secret, a replay, a delivery that is sent again. */
-
+import type { LocalizedText } from '../../../explanation.ts';
 import { explainDeliveryFailure } from '../../../pipeline/webhooks/delivery-failures.ts';
 import { PREVIOUS_SECRET_MS } from '../../../pipeline/webhooks/retry-policy.ts';
 import { createSecret } from '../../../signing-secret.ts';
@@ -11,12 +11,15 @@ import { findEndpoint, refuseConfigured } from './find-endpoint.ts';
 import {
   deliveriesQuery,
   deliveriesSchema,
+  deliveryExample,
   deliveryParams,
   deliverySchema,
+  endpointExample,
   replayBody,
   replayedSchema,
   testedSchema,
   webhookParams,
+  withSecretExample,
   withSecretSchema,
 } from './webhook-schema.ts';
 
@@ -35,9 +38,16 @@ export function webhookActRoutes({ catalogue, clock, config, lifetimes, log, shu
         config: admin,
         schema: {
           tags,
-          summary: 'Send a message of type webhook.test now; the response says what became of it',
+          operationId: 'testWebhook',
+          summary: 'Send a test message now',
+          description: 'A message of type `webhook.test`; the response says what became of it.',
           params: webhookParams,
           response: { 200: testedSchema },
+          examples: {
+            params: { id: endpointExample.id },
+            response: { 200: { delivered: true, status: 204, durationMs: 84 } },
+          },
+          problems: ['webhook_not_found'],
         },
       },
       async (request) => {
@@ -63,10 +73,13 @@ export function webhookActRoutes({ catalogue, clock, config, lifetimes, log, shu
         config: admin,
         schema: {
           tags,
-          summary:
-            'Replace the signing secret: the new one is in the response, and the old one signs too for 24 h',
+          operationId: 'rotateWebhookSecret',
+          summary: 'Replace the signing secret',
+          description: 'The new one is in the response; the old one signs too for 24 h.',
           params: webhookParams,
           response: { 200: withSecretSchema },
+          examples: { params: { id: endpointExample.id }, response: { 200: withSecretExample } },
+          problems: ['webhook_not_found', 'webhook_configured'],
         },
       },
       async (request) => {
@@ -91,10 +104,18 @@ export function webhookActRoutes({ catalogue, clock, config, lifetimes, log, shu
         config: admin,
         schema: {
           tags,
-          summary: 'Send the events of a time again, as new deliveries of the same events',
+          operationId: 'replayWebhook',
+          summary: 'Send the events of a time again',
+          description: 'As new deliveries of the same events.',
           params: webhookParams,
           body: replayBody,
           response: { 202: replayedSchema },
+          examples: {
+            params: { id: endpointExample.id },
+            body: { from: '2026-11-20T08:00:00.000Z', to: '2026-11-20T09:00:00.000Z' },
+            response: { 202: { made: 120 } },
+          },
+          problems: ['webhook_not_found', 'replay_too_large'],
         },
       },
       async (request, reply) => {
@@ -102,11 +123,14 @@ export function webhookActRoutes({ catalogue, clock, config, lifetimes, log, shu
         const now = clock.now();
         const from = new Date(request.body.from);
         const to = request.body.to === undefined ? now : new Date(request.body.to);
-        const wrong = (field: string, message: string) =>
+        const wrong = (field: string, message: LocalizedText) =>
           new Problem('invalid_request', { errors: [{ field, message }] });
-        if (!(from < to)) throw wrong('from', 'must be before to');
+        if (!(from < to)) throw wrong('from', { en: 'must be before to', zh: '必须早于 to' });
         if (from.getTime() < now.getTime() - lifetimes.scale(config.eventRetentionMs))
-          throw wrong('from', 'is before the oldest events that are kept; see EVENT_RETENTION');
+          throw wrong('from', {
+            en: 'is before the oldest events that are kept; see EVENT_RETENTION',
+            zh: '早于仍保留的最早事件，参见 EVENT_RETENTION',
+          });
         const range = {
           after: await catalogue.events.positionBefore(from),
           until: await catalogue.events.positionBefore(to),
@@ -134,10 +158,17 @@ export function webhookActRoutes({ catalogue, clock, config, lifetimes, log, shu
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags,
-          summary: 'The deliveries of a webhook endpoint, newest first',
+          operationId: 'listDeliveries',
+          summary: 'List the deliveries of an endpoint, newest first',
           params: webhookParams,
           querystring: deliveriesQuery,
           response: { 200: deliveriesSchema },
+          examples: {
+            params: { id: endpointExample.id },
+            querystring: { state: 'failed' },
+            response: { 200: { items: [deliveryExample], nextCursor: null } },
+          },
+          problems: ['webhook_not_found', 'invalid_cursor'],
         },
       },
       async (request) => {
@@ -158,9 +189,16 @@ export function webhookActRoutes({ catalogue, clock, config, lifetimes, log, shu
         config: admin,
         schema: {
           tags,
-          summary: 'Send a delivery again now, whatever became of it, with all its attempts',
+          operationId: 'resendDelivery',
+          summary: 'Send a delivery again now',
+          description: 'Whatever became of it, and with all its attempts.',
           params: deliveryParams,
           response: { 202: deliverySchema },
+          examples: {
+            params: { id: endpointExample.id, delivery: deliveryExample.id },
+            response: { 202: deliveryExample },
+          },
+          problems: ['webhook_not_found', 'delivery_not_found'],
         },
       },
       async (request, reply) => {

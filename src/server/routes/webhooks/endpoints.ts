@@ -1,5 +1,6 @@
 /** /v1/webhooks: the endpoints to which events are sent. */
 import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import { CONFIGURED_ENDPOINT } from '../../../catalogue/webhooks/endpoint-row.ts';
 import { ADDRESS_RULES } from '../../../pipeline/webhooks/webhook-address.ts';
 import { createSecret } from '../../../signing-secret.ts';
@@ -10,9 +11,11 @@ import { accountsOf, checkTypes, findEndpoint, isVisible, refuseConfigured } fro
 import {
   changeBody,
   createBody,
+  endpointExample,
   endpointSchema,
   endpointsSchema,
   webhookParams,
+  withSecretExample,
   withSecretSchema,
 } from './webhook-schema.ts';
 
@@ -33,11 +36,13 @@ export function webhookRoutes(deps: Deps) {
   const show = async (request: FastifyRequest, id: string) =>
     endpointJson(await findEndpoint(catalogue, id, request.principal), viewer(request));
 
-  function checkUrl(request: FastifyRequest, url: string | undefined): void {
+  function checkUrl(url: string | undefined): void {
     const rule = url === undefined ? undefined : webhooks.brokenRule(url);
     if (!rule) return;
-    const message = ADDRESS_RULES[rule][languageOf(request)];
-    throw new Problem('webhook_address', { errors: [{ field: 'url', message }], more: { rule } });
+    throw new Problem('webhook_address', {
+      errors: [{ field: 'url', message: ADDRESS_RULES[rule] }],
+      more: { rule },
+    });
   }
 
   return async (app: App): Promise<void> => {
@@ -47,14 +52,21 @@ export function webhookRoutes(deps: Deps) {
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
-          summary: 'Create a webhook endpoint; the response has its signing secret, which is shown only once',
+          operationId: 'createWebhook',
+          summary: 'Create a webhook endpoint',
+          description: 'The response has its signing secret, which is shown only once.',
           body: createBody,
           response: { 201: withSecretSchema },
+          examples: {
+            body: { url: endpointExample.url, types: endpointExample.types },
+            response: { 201: withSecretExample },
+          },
+          problems: ['unknown_account', 'webhook_address', 'webhook_limit'],
         },
       },
       async (request, reply) => {
         const { url, description, types, accounts: given } = request.body;
-        checkUrl(request, url);
+        checkUrl(url);
         const accounts = accountsOf(deps, request.principal, given);
         checkTypes({ types, accounts });
         const secret = createSecret();
@@ -75,8 +87,10 @@ export function webhookRoutes(deps: Deps) {
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags,
-          summary: 'The webhook endpoints, the oldest first',
+          operationId: 'listWebhooks',
+          summary: 'List the webhook endpoints, the oldest first',
           response: { 200: endpointsSchema },
+          examples: { response: { 200: { items: [endpointExample] } } },
         },
       },
       async (request) => {
@@ -92,9 +106,12 @@ export function webhookRoutes(deps: Deps) {
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags,
-          summary: 'A webhook endpoint and how its deliveries fare',
+          operationId: 'getWebhook',
+          summary: 'Get a webhook endpoint and how its deliveries fare',
           params: webhookParams,
           response: { 200: endpointSchema },
+          examples: { params: { id: endpointExample.id }, response: { 200: endpointExample } },
+          problems: ['webhook_not_found'],
         },
       },
       async (request) => show(request, request.params.id),
@@ -106,10 +123,18 @@ export function webhookRoutes(deps: Deps) {
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
-          summary: 'Change a webhook endpoint; fields that are absent stay as they are',
+          operationId: 'changeWebhook',
+          summary: 'Change a webhook endpoint',
+          description: 'Fields that are absent stay as they are.',
           params: webhookParams,
           body: changeBody,
           response: { 200: endpointSchema },
+          examples: {
+            params: { id: endpointExample.id },
+            body: { types: ['media.archived'] },
+            response: { 200: { ...endpointExample, types: ['media.archived'] } },
+          },
+          problems: ['webhook_not_found', 'webhook_configured', 'webhook_address', 'unknown_account'],
         },
       },
       async (request) => {
@@ -117,7 +142,7 @@ export function webhookRoutes(deps: Deps) {
         const before = await findEndpoint(catalogue, id, request.principal);
         refuseConfigured(before);
         const { url, description, types, accounts: given } = request.body;
-        checkUrl(request, url);
+        checkUrl(url);
         const accounts = given === undefined ? undefined : accountsOf(deps, request.principal, given);
         checkTypes({
           types: types === undefined ? before.types : types,
@@ -132,14 +157,22 @@ export function webhookRoutes(deps: Deps) {
       '/v1/webhooks/:id',
       {
         config: { scope: 'admin', accountScoped: true },
-        schema: { tags, summary: 'Delete a webhook endpoint with its deliveries', params: webhookParams },
+        schema: {
+          tags,
+          operationId: 'deleteWebhook',
+          summary: 'Delete a webhook endpoint with its deliveries',
+          params: webhookParams,
+          response: { 204: z.null().describe('it is deleted') },
+          examples: { params: { id: endpointExample.id } },
+          problems: ['webhook_not_found', 'webhook_configured'],
+        },
       },
       async (request, reply) => {
         const endpoint = await findEndpoint(catalogue, request.params.id, request.principal);
         if (endpoint.disabled?.reason !== 'not_configured') refuseConfigured(endpoint);
         await endpoints.delete(endpoint.id, actOf(request));
         log.info({ endpoint: endpoint.id, by: request.principal.name }, 'webhooks: endpoint deleted');
-        return reply.code(204).send();
+        return reply.code(204).send(null);
       },
     );
 
@@ -150,12 +183,16 @@ export function webhookRoutes(deps: Deps) {
           config: { scope: 'admin', accountScoped: true },
           schema: {
             tags,
-            summary:
+            operationId: `${action}Webhook`,
+            summary: action === 'enable' ? 'Enable a webhook endpoint' : 'Disable a webhook endpoint',
+            description:
               action === 'enable'
-                ? 'Enable a webhook endpoint: it goes on where it was; hasMissed says whether events are not kept any more'
-                : 'Disable a webhook endpoint: its deliveries and its place in the feed are kept',
+                ? 'It goes on where it was; `hasMissed` says whether events are not kept any more.'
+                : 'Its deliveries and its place in the feed are kept.',
             params: webhookParams,
             response: { 200: endpointSchema },
+            examples: { params: { id: endpointExample.id }, response: { 200: endpointExample } },
+            problems: ['webhook_not_found', 'webhook_configured'],
           },
         },
         async (request) => {

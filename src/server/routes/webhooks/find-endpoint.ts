@@ -49,6 +49,14 @@ export function accountsOf(
 export function checkTypes({ types, accounts }: Pick<EndpointChange, 'types' | 'accounts'>): void {
   if (accounts && types?.some((type) => type.startsWith('store.')))
     throw new Problem('invalid_request', {
-      errors: [{ field: 'types', message: 'events of the store are only for endpoints of all accounts' }],
+      errors: [
+        {
+          field: 'types',
+          message: {
+            en: 'must not contain events of the store in an endpoint of single accounts',
+            zh: '仅针对部分账号的接收地址不能包含存储的事件',
+          },
+        },
+      ],
     });
 }

@@ -3,12 +3,16 @@ import { z } from 'zod';
 import { DELIVERY_STATES } from '../../../catalogue/webhooks/delivery-row.ts';
 import { DISABLED_REASONS } from '../../../catalogue/webhooks/endpoint-row.ts';
 import { EVENT_TYPES } from '../../../event.ts';
+import { formatted, saying } from '../../../field-errors.ts';
 import { text } from '../../../media.ts';
 import { DELIVERY_FAILURES } from '../../../pipeline/webhooks/delivery-failures.ts';
 import { count, requestTime, responseTime, trimmedText } from '../field-schemas.ts';
 
 export const webhookParams = z.object({
-  id: z.string().regex(/^(whe_[0-9a-f]{24}|configured)$/, 'is not the id of a webhook endpoint'),
+  id: formatted(/^(whe_[0-9a-f]{24}|configured)$/, {
+    en: 'must be the id of a webhook endpoint',
+    zh: '必须是接收地址的 ID',
+  }),
 });
 export const deliveryParams = webhookParams.extend({
   delivery: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER),
@@ -37,7 +41,10 @@ const url = text(2048).describe('https; http and private addresses only for host
 export const createBody = z.strictObject({ url, ...fields });
 export const changeBody = z
   .strictObject({ url: url.optional(), ...fields })
-  .refine((body) => Object.keys(body).length > 0, 'needs a field to change');
+  .refine(
+    (body) => Object.keys(body).length > 0,
+    saying({ en: 'must have a field to change', zh: '至少要有一个要修改的字段' }),
+  );
 export const replayBody = z.strictObject({
   from: requestTime.describe('events that came into the feed at this time or later'),
   to: requestTime.optional().describe('and before this time; default: now'),
@@ -144,3 +151,47 @@ export const deliveriesQuery = z.strictObject({
 });
 
 export const replayedSchema: z.ZodType = z.object({ made: count.describe('deliveries that were made') });
+
+export const endpointExample = {
+  id: 'whe_0123456789abcdef01234567',
+  url: 'https://example.com/hooks/wechat',
+  description: 'the case files',
+  types: ['media.archived', 'media.expired'],
+  accounts: null,
+  isConfigured: false,
+  state: 'active',
+  disabled: null,
+  lastSuccessAt: '2026-11-20T08:00:06.000Z',
+  pending: 0,
+  hasMissed: false,
+  behind: 0,
+  missed: 0,
+  createdAt: '2026-11-20T07:00:00.000Z',
+  createdBy: 'ops',
+  updatedAt: '2026-11-20T07:00:00.000Z',
+};
+export const withSecretExample = {
+  ...endpointExample,
+  secret: 'whsec_c2VjcmV0LW9mLTMyLWJ5dGVzLWluLWJhc2U2NC4uLg==',
+};
+export const deliveryExample = {
+  id: 4711,
+  event: {
+    id: 'evt_5f0c8a1d2b3e4f60718293a4b5c6d7e8',
+    type: 'media.archived',
+    at: '2026-11-20T08:00:05.120Z',
+    account: 'wx0123456789abcdef',
+    sequence: 4711,
+    media: 'm_0123456789abcdef0123456789abcdef',
+  },
+  state: 'pending',
+  attempts: 1,
+  dueAt: '2026-11-20T08:00:12.000Z',
+  isRunning: false,
+  attemptedAt: '2026-11-20T08:00:06.000Z',
+  durationMs: 84,
+  status: 500,
+  reason: 'status',
+  message: 'The endpoint answered with a status other than 2xx.',
+  createdAt: '2026-11-20T08:00:05.300Z',
+};

@@ -179,7 +179,7 @@ describe('the feed of events', () => {
       [{ wait: '31s' }, 'wait'],
       [{ wait: 'soon' }, 'wait'],
       [{ limit: '501' }, 'limit'],
-      [{ type: 'media.stored' }, 'type.0'],
+      [{ type: 'media.stored' }, 'type'],
       [{ afer: 'x' }, 'afer'],
     ] as const) {
       const { errors } = await s.json<{ errors: { field: string }[] }>(pathOf(query), { key: 'read' }, 400);
