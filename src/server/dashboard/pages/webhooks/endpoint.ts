@@ -119,7 +119,7 @@ async function deliveriesPanel({ id }: Endpoint, page: PageContext): Promise<Htm
     ...DELIVERY_STATES.map((one) => [one, t.deliveryStates[one]] as const),
   ];
   const filter = html`<form method="get" action="${endpointPath(id)}#deliveries" class="filter-form">${selectField('state', t.state, states, { value: chosen })}<p class="choices"><button type="submit" class="button">${t.show}</button></p></form>`;
-  const heads = [t.event, t.about, t.state, t.attempts, t.result, t.next, ''];
+  const heads = [t.event, t.about, t.state, t.attempts, t.result, t.next, t.action];
   const rows = items.map((one) => deliveryRow(one, id, page));
   const address = (more: string | undefined) =>
     `${addressOf(endpointPath(id), { state: chosen, cursor: more })}#deliveries`;
