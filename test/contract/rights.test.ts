@@ -1,6 +1,7 @@
 /** The owner of the schema migrates; the role at run time may do no more than it needs. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { migrateOnly } from '../../src/app/migrate.ts';
 import { startFailureOf } from '../../src/app/run.ts';
@@ -9,13 +10,12 @@ import { onPostgres } from '../machine/postgres.ts';
 import { missing, postgresForTest } from '../machine/services.ts';
 import { idOfInput, type Program, receive, SHAPES, untilEnded } from './shapes.ts';
 
+const DAY_MS = 24 * 3_600_000;
+const operations = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+const [, statements] = /^```sql\n(GRANT USAGE .*?)^```$/ms.exec(operations)!;
 /** As docs/operations.md gives them. */
-const grants = (role: string) =>
-  ['wma', 'bullmq'].flatMap((schema) => [
-    `GRANT USAGE ON SCHEMA ${schema} TO ${role}`,
-    `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${schema} TO ${role}`,
-    `GRANT USAGE ON ALL SEQUENCES IN SCHEMA ${schema} TO ${role}`,
-  ]);
+const grants = (role: string, database: string) =>
+  statements!.replaceAll(' app;', ` ${role};`).replaceAll('DATABASE wma', `DATABASE ${database}`);
 
 test('a role without CREATE starts on a schema that its owner migrated; what it lacks is named', {
   skip: missing.postgres,
@@ -63,13 +63,23 @@ test('a role without CREATE starts on a schema that its owner migrated; what it 
     await refusal(),
     new RegExp(`role ${app} .*USAGE on bullmq.*GRANT USAGE ON SCHEMA bullmq TO ${app};`),
   );
-  await onPostgres(as(owner), grants(app).join('; '));
+  await onPostgres(as(owner), grants(app, database));
   await onPostgres(as(owner), `REVOKE INSERT ON wma.media FROM ${app}`);
   assert.match(
     await refusal(),
     new RegExp(`lacks rights: INSERT on wma\\.media\\. .*GRANT .* ON ALL TABLES IN SCHEMA wma TO ${app};`),
   );
-  await onPostgres(as(owner), grants(app).join('; '));
+  await onPostgres(as(owner), grants(app, database));
+
+  await onPostgres(as(owner), `REVOKE EXECUTE ON FUNCTION wma.empty_event_slot FROM ${app}`);
+  assert.match(
+    await refusal(),
+    new RegExp(
+      `EXECUTE on wma\\.empty_event_slot\\. .*: GRANT EXECUTE ON FUNCTION wma\\.empty_event_slot TO ${app};$`,
+      'm',
+    ),
+  );
+  await onPostgres(as(owner), grants(app, database));
 
   await onPostgres(admin, `REVOKE TEMPORARY ON DATABASE ${database} FROM PUBLIC`);
   assert.match(await refusal(), new RegExp(`GRANT TEMPORARY ON DATABASE ${database} TO ${app};`));
@@ -94,6 +104,18 @@ test('a role without CREATE starts on a schema that its owner migrated; what it 
     true,
   );
   await catalogue.leases.drop('sweep-test', 'me');
+  // EVENT_RETENTION, without the right to create tables or to empty them with TRUNCATE.
+  const { events } = catalogue;
+  await assert.rejects(onPostgres(as(app), 'TRUNCATE wma.event_0'), /permission denied/);
+  await assert.rejects(onPostgres(as(app), 'CREATE TABLE wma.mine (id text)'), /permission denied/);
+  while ((await events.sequence()).hasMore);
+  assert.ok((await events.head()).position >= 2);
+  await onPostgres(as(app), `UPDATE wma.event_head SET slot_since = slot_since - interval '1 day'`);
+  await events.dropExpired(DAY_MS / 2, AbortSignal.timeout(30_000));
+  await onPostgres(as(app), `UPDATE wma.event SET sequenced_at = sequenced_at - interval '1 day'`);
+  // The program does it too, so it may have emptied the partition already.
+  await events.dropExpired(DAY_MS / 2, AbortSignal.timeout(30_000));
+  assert.equal((await onPostgres(as(app), 'SELECT FROM wma.event_0')).rowCount, 0);
   const errors = fixture.logLines.filter((line) => /permission denied|must be owner/.test(line));
   assert.deepEqual(errors, []);
   await program.close();

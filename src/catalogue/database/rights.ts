@@ -66,11 +66,14 @@ export async function requireRights(
     ({ schema, name, rights }) => `${rights} on ${name === '' ? schema : `${schema}.${name}`}`,
   );
   const rest = words.length > NAMED ? [`${words.length - NAMED} more`] : [];
-  const grants = missing.map(({ schema, kind, rights }) =>
-    kind === 'schema' || kind === 'database'
-      ? `GRANT ${rights} ON ${kind.toUpperCase()} ${schema} TO ${role};`
-      : `GRANT ${NEEDED[kind]} ON ALL ${PLURALS[kind]} IN SCHEMA ${schema} TO ${role};`,
-  );
+  const grants = missing.map(({ schema: space, kind, name, rights }) => {
+    if (kind === 'schema' || kind === 'database')
+      return `GRANT ${rights} ON ${kind.toUpperCase()} ${space} TO ${role};`;
+    // Not on all functions: some of ours are for producers only.
+    if (kind === 'function' && space === schema)
+      return `GRANT EXECUTE ON FUNCTION ${space}.${name} TO ${role};`;
+    return `GRANT ${NEEDED[kind]} ON ALL ${PLURALS[kind]} IN SCHEMA ${space} TO ${role};`;
+  });
   throw new DatabaseUnfitError(
     `The role ${role} of DATABASE_URL lacks rights: ${[...words.slice(0, NAMED), ...rest].join('; ')}. The owner of the schema gives them with: ${[...new Set(grants)].join(' ')}`,
   );
