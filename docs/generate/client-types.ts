@@ -8,8 +8,8 @@ import { KINDS, referenceSchema, SOURCES, STATUSES, WAITING_REASONS } from '../.
 import { eventSchema } from '../../src/server/routes/events/event-schema.ts';
 import { linkSchema } from '../../src/server/routes/media/links.ts';
 import { listQuery } from '../../src/server/routes/media/list-query.ts';
-import { acceptedMediaSchema, mediaPageSchema } from '../../src/server/routes/media/media.ts';
-import { mediaSchema } from '../../src/server/routes/media/media-schema.ts';
+import { acceptedMediaSchema } from '../../src/server/routes/media/media.ts';
+import { mediaPageSchema, mediaSchema } from '../../src/server/routes/media/media-schema.ts';
 import { problemSchema } from '../../src/server/routes/problem-schema.ts';
 
 /** The part of JSON Schema that our schemas use. */
