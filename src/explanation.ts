@@ -1,7 +1,10 @@
 /** Texts in the languages of the API. */
 export type Language = 'en' | 'zh';
 
-export type LocalizedText = Readonly<Record<Language, string>>;
+export interface LocalizedText {
+  readonly en: string;
+  readonly zh: string;
+}
 
 /** A message and an advice. */
 export interface Explanation {

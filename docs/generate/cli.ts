@@ -20,7 +20,7 @@ machine at \`PORT\`. The key is \`--key\`, \`WMA_API_KEY\` or \`WMA_API_KEY_FILE
 the key is sent unencrypted, and the command prints a warning.
 
 Data are written to stdout, everything else to stderr: on a terminal a progress bar, otherwise a line every ten seconds. With
-\`--json\` stdout is one JSON value, as the API returns it (\`export\`: one per line). Long tasks run on the server; Ctrl-C
+\`--json\` stdout is one JSON value, as the API returns it (\`export\` and \`events\`: one per line). Long tasks run on the server; Ctrl-C
 ends only the display, and prints how to resume it. A \`<time>\` is a date (\`2026-11-20\`, \`2026-11-20T08:00:00+08:00\`)
 or a duration from now (\`90m\`, \`24h\`, \`7d\`): in the past, but in the future for \`--until\` and \`--expires-before\`. Sentences are in Chinese if \`LANG\` begins with \`zh\`.
 
@@ -69,14 +69,16 @@ export function cliPage(translate?: Translate): string {
     exit: () => undefined,
     onInterrupt: () => undefined,
   });
-  const sections = program.commands.map((command) => {
-    // The global options are shown once, in the help of the program.
-    command.configureHelp({ ...command.configureHelp(), showGlobalOptions: false });
-    if (translate) translateHelp(command, translate);
-    const [help = '', ...epilogue] = helpOf(command);
-    const after = translate ? translateEpilogue(epilogue.join(''), translate) : epilogue.join('');
-    return `## wma ${command.name()}\n\n\`\`\`text\n${(help + after).trim().replaceAll('： ', '：')}\n\`\`\`\n`;
-  });
+  const sections = program.commands
+    .flatMap((one) => [one, ...one.commands])
+    .map((command) => {
+      // The global options are shown once, in the help of the program.
+      command.configureHelp({ ...command.configureHelp(), showGlobalOptions: false });
+      if (translate) translateHelp(command, translate);
+      const [help = '', ...epilogue] = helpOf(command);
+      const after = translate ? translateEpilogue(epilogue.join(''), translate) : epilogue.join('');
+      return `## ${pathOf(command)}\n\n\`\`\`text\n${(help + after).trim().replaceAll('： ', '：')}\n\`\`\`\n`;
+    });
   if (translate) translateHelp(program, translate);
   return [
     INTRODUCTION,
@@ -84,6 +86,10 @@ export function cliPage(translate?: Translate): string {
     ...sections,
   ].join('\n');
 }
+
+/** `wma webhooks add`. */
+const pathOf = (command: Command): string =>
+  (command.parent ? `${pathOf(command.parent)} ` : '') + command.name();
 
 /** Returns what a command prints as its help: first its own text, then what was added after it. */
 function helpOf(command: Command): string[] {

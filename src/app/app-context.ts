@@ -36,6 +36,7 @@ import { lockDataFolder, openPools } from './database-pools.ts';
 import { openDatabase, type WhenUnavailable } from './database-start.ts';
 import { claimQueue } from './queue-owner.ts';
 import { openStore } from './store.ts';
+import { openWebhooks, type Webhooks } from './webhooks/parts.ts';
 
 /** The parts that every program uses. */
 export interface AppContext {
@@ -66,6 +67,7 @@ export interface AppContext {
   /** Reads what events are about, for the feed and for webhooks. */
   readonly eventJson: ReturnType<typeof createEventJson>;
   readonly feed: EventFeed;
+  readonly webhooks: Webhooks;
   /** Does nothing without OTEL_EXPORTER_OTLP_ENDPOINT. */
   readonly tracer: Tracer;
   readonly shutdown: Shutdown;
@@ -187,6 +189,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
       alerts,
       eventJson,
       feed,
+      webhooks: openWebhooks({ config, accounts, clock, shutdown }),
       tracer,
       shutdown,
     };

@@ -39,6 +39,10 @@ import { createUploads } from './queue/uploads.ts';
 import { createRedrives } from './redrive/redrives.ts';
 import { createObjectRows } from './verification/objects.ts';
 import { createVerifications } from './verification/verifications.ts';
+import { createDeliveries } from './webhooks/deliveries.ts';
+import { createWebhookEndpoints } from './webhooks/endpoints.ts';
+import { createFanOut } from './webhooks/fan-out.ts';
+import { createDeliveryClaims } from './webhooks/sending.ts';
 
 export type Catalogue = ReturnType<typeof createCatalogue>;
 
@@ -80,6 +84,12 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
     },
     changeMark: createChangeMark(database, schema),
     history: createHistory(database, schema),
+    webhooks: {
+      endpoints: createWebhookEndpoints(database, schema),
+      deliveries: createDeliveries(database, schema),
+      ...createFanOut(database, schema),
+      ...createDeliveryClaims(database, schema),
+    },
     processes: createProcessRegistry(database, schema),
     leases: createLeases(database, schema),
     revocations: createRevocations(database, schema),

@@ -17,15 +17,25 @@ export const EXIT = {
   interrupted: 130,
 } as const;
 
+export interface ProblemBody {
+  readonly code?: string;
+  readonly title?: string;
+  readonly detail?: string;
+  readonly advice?: string;
+  readonly errors?: readonly { field: string; message: string }[];
+  /** With cursor_expired. */
+  readonly oldestCursor?: string;
+}
+
 export class CliError extends Error {
   override readonly name = 'CliError';
   readonly exitCode: number;
-  /** The code of the problem with which the server responded. */
-  readonly problemCode: string | undefined;
-  constructor(message: string, exitCode: number, problemCode?: string) {
+  /** The problem with which the server responded. */
+  readonly problem: ProblemBody | undefined;
+  constructor(message: string, exitCode: number, problem?: ProblemBody) {
     super(message);
     this.exitCode = exitCode;
-    this.problemCode = problemCode;
+    this.problem = problem;
   }
 }
 
@@ -41,7 +51,11 @@ export interface RequestOptions {
 export interface Client {
   readonly url: string;
   /** Sends a request and resolves with the parsed JSON. Rejects with a {@link CliError}, or the signal's reason. */
-  request<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, options?: RequestOptions): Promise<T>;
+  request<T>(
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    path: string,
+    options?: RequestOptions,
+  ): Promise<T>;
   /**
    * Sends a request and yields the bytes of its response. Throws a {@link CliError} for a status that is an error, and
    * where the response breaks off.
@@ -55,14 +69,6 @@ export interface ClientOptions {
   readonly keyFile: string;
   readonly language: string;
   readonly signal: AbortSignal;
-}
-
-interface ProblemBody {
-  readonly code?: string;
-  readonly title?: string;
-  readonly detail?: string;
-  readonly advice?: string;
-  readonly errors?: readonly { field: string; message: string }[];
 }
 
 export function createClient({ url, key, keyFile, language, signal }: ClientOptions): Client {
@@ -159,5 +165,5 @@ function errorOf(
   const lines = [`${title}.`, problem.detail && `${problem.detail}.`, problem.advice].filter(Boolean);
   const exitCode =
     status === 403 ? EXIT.key : status >= 500 || status === 429 ? EXIT.unavailable : EXIT.refused;
-  return new CliError(`${lines.join(' ')}${errors.join('')}`, exitCode, problem.code);
+  return new CliError(`${lines.join(' ')}${errors.join('')}`, exitCode, problem);
 }

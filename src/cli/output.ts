@@ -101,7 +101,8 @@ export function fields(pairs: readonly (readonly [name: string, value: unknown])
   return present.map(([name, value]) => `${name.padEnd(width)}  ${cell(value)}`).join('\n');
 }
 
-function cell(value: unknown): string {
+/** Returns a value as text on one line, without control characters. */
+export function cell(value: unknown): string {
   if (value === undefined || value === null) return '';
   const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
   return text.replace(/\p{Cc}/gu, ' ');

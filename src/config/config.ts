@@ -26,6 +26,7 @@ import {
   withDotEnv,
 } from './values/environment.ts';
 import type { AllowedHost } from './values/kinds.ts';
+import { checkWebhooks, type WebhookSettings, webhookSettings } from './webhooks/webhook-settings.ts';
 
 /** Undefined means not set, off, or embedded. URLs have no trailing slash; durations are not scaled by TIME_SCALE. */
 export interface Config {
@@ -85,6 +86,7 @@ export interface Config {
   /** How long events stay in the feed, in milliseconds. */
   readonly eventRetentionMs: number;
   readonly alerts: { readonly url: string | undefined };
+  readonly webhooks: WebhookSettings;
   readonly traces: TraceSettings | undefined;
   /** Log messages about variables that were ignored. */
   readonly warnings: readonly string[];
@@ -147,6 +149,7 @@ export function loadConfig(
   const traces = traceSettings(read, authorities.traces, report);
   const { PORT, CALLBACK_PORT } = read.values;
   if (PORT && PORT === CALLBACK_PORT) report('CALLBACK_PORT', 'is the same as PORT');
+  checkWebhooks(read, report);
   if (mistakes.length > 0) {
     const redact = createRedactor(accounts.flatMap(secretsOf));
     throw new ConfigError(mistakes.map((it) => ({ ...it, problem: read.redact(redact(it.problem)) })));
@@ -254,6 +257,7 @@ function configOf(
     retentionMs: values.RETENTION,
     eventRetentionMs: values.EVENT_RETENTION,
     alerts: { url: values.ALERT_URL },
+    webhooks: webhookSettings(values),
     traces: parts.traces,
     warnings,
     settings: settingsOf(read, { dataFolder, videoBaseUrl, s3, accounts }),

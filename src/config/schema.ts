@@ -425,6 +425,29 @@ const work = {
   },
 } as const satisfies Record<string, Variable>;
 
+const webhooks = {
+  WEBHOOK_URL: {
+    kind: kind.url(['http', 'https']),
+    example: 'https://example.com/hooks/wechat',
+    secret: true,
+    about:
+      'An endpoint that gets every event as a webhook, besides those that are made over the API; requires WEBHOOK_SECRET. See docs/events.md.',
+  },
+  WEBHOOK_SECRET: {
+    kind: kind.signingSecret(),
+    example: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=',
+    secret: true,
+    about:
+      'The secret that signs what is sent to WEBHOOK_URL. After a change the previous one signs too for 24 h.',
+  },
+  WEBHOOK_ALLOW_HOSTS: {
+    kind: kind.allowList(),
+    example: 'hooks.example.lan:8080,10.0.0.0/8',
+    about:
+      'Hosts to which webhooks may be sent over http and at private addresses; and networks whose addresses they may reach.',
+  },
+} as const satisfies Record<string, Variable>;
+
 const traces = {
   OTEL_EXPORTER_OTLP_ENDPOINT: {
     kind: kind.baseUrl(),
@@ -524,6 +547,7 @@ export const VARIABLES = {
   ...store,
   ...wechat,
   ...work,
+  ...webhooks,
   ...traces,
   ...commandLine,
 } as const;
@@ -536,6 +560,7 @@ export const SECTIONS: readonly (readonly [title: string, variables: Readonly<Re
     ['Store', store],
     ['WeChat', wechat],
     ['Work', work],
+    ['Webhooks', webhooks],
     ['Traces', traces],
     ['Command line', commandLine],
   ];

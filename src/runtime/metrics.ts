@@ -45,6 +45,8 @@ const PROGRAMS_OF: Readonly<Partial<Record<Exclude<keyof Metrics, 'registry'>, r
   consumerRestarts: ['worker'],
   timeToArchive: ['worker'],
   expirySlack: ['worker'],
+  webhookDeliveries: ['worker'],
+  webhookPending: ['worker'],
   download: ['worker'],
   store: ['worker'],
 };
@@ -209,6 +211,13 @@ export function createMetrics({ budget }: Measured = {}) {
       'Time from the head of an HTTP request to the end of its response, by route.',
       REQUEST_SECONDS,
       ['route'],
+    ),
+    webhookDeliveries: counter('webhook_deliveries_total', 'Attempts to deliver a webhook by outcome.', [
+      'outcome',
+    ]),
+    webhookPending: gauge(
+      'webhook_pending',
+      'Webhook deliveries that wait or are being sent, of endpoints that are enabled; counted up to 100,000.',
     ),
     alerts: counter('alerts_total', 'Messages to ALERT_URL by outcome.', ['outcome']),
     backgroundErrors: counter(

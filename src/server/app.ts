@@ -48,6 +48,8 @@ import { loginRoutes } from './routes/pages/login.ts';
 import { loginLinkRoutes } from './routes/pages/login-links.ts';
 import { problemRoutes } from './routes/pages/problems.ts';
 import { queueBoardRoutes } from './routes/pages/queue-board.ts';
+import { webhookActRoutes } from './routes/webhooks/acts.ts';
+import { webhookRoutes } from './routes/webhooks/endpoints.ts';
 import { rejectUnknownParameters } from './unknown-parameters.ts';
 import { compileValidator, fieldErrorsOfRequest, InvalidInputError } from './validation.ts';
 
@@ -199,6 +201,8 @@ async function addKeyedRoutes(app: App, deps: RouteDeps): Promise<void> {
     accountCheckRoutes,
     alertRoutes,
     verificationRoutes,
+    webhookRoutes,
+    webhookActRoutes,
     doctorRoutes,
     metricsRoutes,
     queueBoardRoutes,

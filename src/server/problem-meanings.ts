@@ -49,6 +49,36 @@ export const MEANINGS: Readonly<Record<ProblemCode, Meaning>> = {
     'Events after this cursor were dropped, so going on from it would leave a gap. `oldestCursor` is where the feed begins now.',
     '该游标之后的部分事件已删除，从它继续会有缺口。`oldestCursor` 是事件流现在的起点。',
   ),
+  webhook_address: meaning(
+    '不能向此地址发送 webhook',
+    'The address is not one of https, contains credentials, or leads into a network that is not public. `rule` names what it breaks.',
+    '该地址不是 https、含有用户名或密码，或指向非公网的网络。违反的规则见 `rule`。',
+  ),
+  webhook_not_found: meaning(
+    '没有此 ID 的接收地址',
+    'No endpoint has this id, or the key may not see it.',
+    '没有此 ID 的接收地址，或该密钥无权查看。',
+  ),
+  delivery_not_found: meaning(
+    '接收地址没有此 ID 的投递',
+    'The delivery belongs to another endpoint, or ended so long ago that it was removed.',
+    '该投递属于其他接收地址，或结束已久而被删除。',
+  ),
+  webhook_configured: meaning(
+    '此接收地址来自 WEBHOOK_URL',
+    'An endpoint of the configuration is changed in the configuration only, so that both never differ.',
+    '来自配置的接收地址只能在配置中修改，以免两者不一致。',
+  ),
+  webhook_limit: meaning(
+    '接收地址的数量已达上限',
+    'Every endpoint costs work for each event, so their number is limited.',
+    '每个接收地址都会增加每个事件的工作量，因此数量有限。',
+  ),
+  replay_too_large: meaning(
+    '重新发送的事件多于一个接收地址可等待的投递',
+    '`matched` events are in that time, and `room` of them may wait for this endpoint. Nothing was sent.',
+    '这段时间内有 `matched` 个事件，而该接收地址还能等待 `room` 个。未发送任何事件。',
+  ),
   malformed_message: meaning(
     '回调内容不是微信消息',
     'The signature is right, but the body is neither XML nor JSON in the form that WeChat sends.',

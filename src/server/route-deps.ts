@@ -31,6 +31,7 @@ export interface RouteDeps
     | 'queue'
     | 'shutdown'
     | 'store'
+    | 'webhooks'
     | 'tracer'
   > {
   access: Access;

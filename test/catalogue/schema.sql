@@ -310,6 +310,44 @@ verification_finding.what text NOT NULL
 verification_finding.media text
 verification_finding.object_key text
 verification_finding.detail text
+webhook_delivery.id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+webhook_delivery.endpoint text NOT NULL
+webhook_delivery.position bigint NOT NULL
+webhook_delivery.event uuid NOT NULL
+webhook_delivery.type text NOT NULL
+webhook_delivery.at timestamp with time zone NOT NULL
+webhook_delivery.account text
+webhook_delivery.media text
+webhook_delivery.state text NOT NULL DEFAULT 'pending'::text
+webhook_delivery.attempts smallint NOT NULL DEFAULT 0
+webhook_delivery.due_at timestamp with time zone
+webhook_delivery.lease text
+webhook_delivery.leased_until timestamp with time zone
+webhook_delivery.attempted_at timestamp with time zone
+webhook_delivery.duration_ms integer
+webhook_delivery.status smallint
+webhook_delivery.reason text
+webhook_delivery.created_at timestamp with time zone NOT NULL
+webhook_delivery.ended_at timestamp with time zone
+webhook_endpoint.id text NOT NULL
+webhook_endpoint.url text NOT NULL
+webhook_endpoint.description text
+webhook_endpoint.types text[]
+webhook_endpoint.accounts text[]
+webhook_endpoint.secret jsonb NOT NULL
+webhook_endpoint.previous_secret jsonb
+webhook_endpoint.previous_secret_until timestamp with time zone
+webhook_endpoint.position bigint NOT NULL
+webhook_endpoint.missed bigint NOT NULL DEFAULT 0
+webhook_endpoint.disabled_at timestamp with time zone
+webhook_endpoint.disabled_reason text
+webhook_endpoint.failing_since timestamp with time zone
+webhook_endpoint.last_success_at timestamp with time zone
+webhook_endpoint.last_failure jsonb
+webhook_endpoint.created_at timestamp with time zone NOT NULL
+webhook_endpoint.created_by text NOT NULL
+webhook_endpoint.updated_at timestamp with time zone NOT NULL
+webhook_endpoint.deleted_at timestamp with time zone
 
 -- Storage options
 event_outbox WITH (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000, autovacuum_vacuum_insert_scale_factor=0.2)
@@ -317,6 +355,8 @@ history_minute WITH (fillfactor=50)
 media WITH (fillfactor=80, autovacuum_vacuum_scale_factor=0.05)
 media_count WITH (fillfactor=50)
 media_search WITH (gin_pending_list_limit=512)
+webhook_delivery WITH (fillfactor=80, autovacuum_vacuum_scale_factor=0.05)
+webhook_endpoint WITH (fillfactor=50)
 
 -- Constraints
 wma.account.account_pkey PRIMARY KEY (account)
@@ -358,6 +398,13 @@ wma.verification.verification_pkey PRIMARY KEY (id)
 wma.verification.verification_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'running'::text, 'done'::text, 'stopped'::text])))
 wma.verification_finding.verification_finding_pkey PRIMARY KEY (verification, seq)
 wma.verification_finding.verification_finding_verification_fkey FOREIGN KEY (verification) REFERENCES wma.verification(id) ON DELETE CASCADE
+wma.webhook_delivery.webhook_delivery_check CHECK (((state = 'pending'::text) = (due_at IS NOT NULL)))
+wma.webhook_delivery.webhook_delivery_pkey PRIMARY KEY (id)
+wma.webhook_delivery.webhook_delivery_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text])))
+wma.webhook_endpoint.webhook_endpoint_accounts_check CHECK ((cardinality(accounts) > 0))
+wma.webhook_endpoint.webhook_endpoint_check CHECK (((disabled_at IS NULL) = (disabled_reason IS NULL)))
+wma.webhook_endpoint.webhook_endpoint_pkey PRIMARY KEY (id)
+wma.webhook_endpoint.webhook_endpoint_types_check CHECK ((cardinality(types) > 0))
 
 -- Indexes
 CREATE UNIQUE INDEX account_pkey ON wma.account USING btree (account)
@@ -437,6 +484,12 @@ CREATE INDEX verification_created ON wma.verification USING btree (created_at DE
 CREATE UNIQUE INDEX verification_finding_pkey ON wma.verification_finding USING btree (verification, seq)
 CREATE INDEX verification_open ON wma.verification USING btree (created_at) WHERE (state = ANY (ARRAY['waiting'::text, 'running'::text]))
 CREATE UNIQUE INDEX verification_pkey ON wma.verification USING btree (id)
+CREATE INDEX webhook_delivery_due ON wma.webhook_delivery USING btree (endpoint, due_at, id) WHERE (state = 'pending'::text)
+CREATE INDEX webhook_delivery_ended ON wma.webhook_delivery USING btree (ended_at) WHERE (ended_at IS NOT NULL)
+CREATE INDEX webhook_delivery_leased ON wma.webhook_delivery USING btree (endpoint, leased_until) WHERE (leased_until IS NOT NULL)
+CREATE UNIQUE INDEX webhook_delivery_pkey ON wma.webhook_delivery USING btree (id)
+CREATE INDEX webhook_delivery_state ON wma.webhook_delivery USING btree (endpoint, state, id)
+CREATE UNIQUE INDEX webhook_endpoint_pkey ON wma.webhook_endpoint USING btree (id)
 
 -- Functions
 CREATE OR REPLACE FUNCTION wma.accept(refs json, accepted_at timestamp with time zone, channel text)

@@ -662,7 +662,73 @@ END $$;
 CREATE TRIGGER store_hold_changed AFTER UPDATE ON store_hold FOR EACH ROW
   WHEN ((OLD.since IS NULL) <> (NEW.since IS NULL)) EXECUTE FUNCTION record_store_hold();
 
--- 11. Processes of the service ----------------------------------------------------------------------------------------
+-- 11. Webhooks --------------------------------------------------------------------------------------------------------
+
+CREATE TABLE webhook_endpoint (
+  -- whe_ and 24 hex digits; of the endpoint of WEBHOOK_URL: configured.
+  id                    text PRIMARY KEY,
+  url                   text NOT NULL,
+  description           text,
+  -- NULL: all.
+  types                 text[] CHECK (cardinality(types) > 0),
+  accounts              text[] CHECK (cardinality(accounts) > 0),
+  -- The signing secret, encrypted with each of a few secrets of the configuration before it gets here: {name: text}.
+  secret                jsonb NOT NULL,
+  -- The secret before the last rotation. It signs too until then.
+  previous_secret       jsonb,
+  previous_secret_until timestamptz,
+  -- The position in the feed up to which deliveries were made.
+  position              bigint NOT NULL,
+  -- Events that were removed before deliveries were made of them.
+  missed                bigint NOT NULL DEFAULT 0,
+  disabled_at           timestamptz,
+  disabled_reason       text,
+  -- The first failure since the last success.
+  failing_since         timestamptz,
+  last_success_at       timestamptz,
+  -- {at, reason, status}.
+  last_failure          jsonb,
+  created_at            timestamptz NOT NULL,
+  created_by            text NOT NULL,
+  updated_at            timestamptz NOT NULL,
+  -- Its deliveries are removed in steps, then the row.
+  deleted_at            timestamptz,
+  CHECK ((disabled_at IS NULL) = (disabled_reason IS NULL))
+) WITH (fillfactor = 50);
+
+-- One sending of one event to one endpoint. It has no body: the row is read anew for each attempt. It has what the feed
+-- has of the event, because it may be sent again after the event is removed.
+CREATE TABLE webhook_delivery (
+  id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  endpoint     text NOT NULL,
+  position     bigint NOT NULL,
+  event        uuid NOT NULL,
+  type         text NOT NULL,
+  at           timestamptz NOT NULL,
+  account      text,
+  media        text,
+  state        text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'failed')),
+  -- Attempts that ended, since it was made or sent again.
+  attempts     smallint NOT NULL DEFAULT 0,
+  -- The next attempt; while one runs, the end of its lease.
+  due_at       timestamptz,
+  lease        text,
+  leased_until timestamptz,
+  -- The last attempt.
+  attempted_at timestamptz,
+  duration_ms  integer,
+  status       smallint,
+  reason       text,
+  created_at   timestamptz NOT NULL,
+  ended_at     timestamptz,
+  CHECK ((state = 'pending') = (due_at IS NOT NULL))
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
+CREATE INDEX webhook_delivery_due ON webhook_delivery (endpoint, due_at, id) WHERE state = 'pending';
+CREATE INDEX webhook_delivery_leased ON webhook_delivery (endpoint, leased_until) WHERE leased_until IS NOT NULL;
+CREATE INDEX webhook_delivery_state ON webhook_delivery (endpoint, state, id);
+CREATE INDEX webhook_delivery_ended ON webhook_delivery (ended_at) WHERE ended_at IS NOT NULL;
+
+-- 12. Processes of the service ----------------------------------------------------------------------------------------
 
 -- The worker registry: every live process, what it reports about itself, and how its clock compares. The times are those
 -- of the database's clock, so that a process with a wrong clock does not count as alive too long and ends no other.
@@ -710,7 +776,7 @@ CREATE TABLE catalogue (
 );
 INSERT INTO catalogue DEFAULT VALUES;
 
--- 12. Functions for producers -----------------------------------------------------------------------------------------
+-- 13. Functions for producers -----------------------------------------------------------------------------------------
 
 -- The service itself and producers in any language insert references by the same rule. The functions mean the same in
 -- every session, whatever standard_conforming_strings or DateStyle are there: their texts hold no backslashes.

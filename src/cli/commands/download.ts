@@ -5,7 +5,7 @@ import { KINDS } from '../../media.ts';
 import { CliError, EXIT } from '../client.ts';
 import { type Context, collect, parsePair, parseTime, setAction, type Terminal } from '../command.ts';
 import { size } from '../output.ts';
-import { type Selection, selectionText } from './selection.ts';
+import { type Selection, selectionText } from '../selection.ts';
 
 /** Longer than the server lets an export run. */
 const TIMEOUT_MS = 7 * 3_600_000;

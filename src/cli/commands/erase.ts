@@ -2,8 +2,8 @@
 import type { Command } from 'commander';
 import { CliError, EXIT } from '../client.ts';
 import { confirm, setAction, type Terminal } from '../command.ts';
+import { type Selection, selectionText } from '../selection.ts';
 import { pollUntilEnded } from '../watch.ts';
-import { type Selection, selectionText } from './selection.ts';
 
 interface Erasure {
   readonly id: string;

@@ -20,7 +20,7 @@ async function requestLink({ client, output, signal }: Context): Promise<LoginLi
     try {
       return await client.request<LoginLink>('POST', '/v1/login-links');
     } catch (error) {
-      const isStarting = error instanceof CliError && error.problemCode === 'starting';
+      const isStarting = error instanceof CliError && error.problem?.code === 'starting';
       if (!isStarting || performance.now() > endsAt) throw error;
     }
     if (isFirst) output.info('The server is starting …');

@@ -6,7 +6,7 @@ import { secretsOfUrl } from './secret-url.ts';
 
 /** Returns all secrets, for createLog. The id of an access key is not secret: every signed link contains it. */
 export function configSecrets(config: Config): string[] {
-  const { database, redis, s3, wechat, alerts, traces } = config;
+  const { database, redis, s3, wechat, alerts, webhooks, traces } = config;
   const secrets = [
     ...config.apiKeys.map((key) => key.secret),
     ...config.accounts.flatMap(secretsOf),
@@ -14,6 +14,8 @@ export function configSecrets(config: Config): string[] {
     s3?.secretAccessKey,
     s3?.sessionToken,
     ...(alerts.url ? secretsOfUrl(alerts.url) : []),
+    webhooks.configured?.secret,
+    ...(webhooks.configured ? secretsOfUrl(webhooks.configured.url) : []),
     ...(traces?.secrets ?? []),
   ];
   return [...new Set(secrets.filter((secret) => secret !== undefined))];

@@ -45,7 +45,8 @@ const CLIENTS: readonly Client[] = [
 ];
 
 /** Pages that ask before something is done: who may not do it gets no question. */
-const QUESTIONS = /^\/(redrive|erase|accounts\/\{account\}\/hold|media\/\{id\}\/erase)$/;
+const QUESTIONS =
+  /^\/(redrive|erase|accounts\/\{account\}\/hold|media\/\{id\}\/erase|webhooks\/(new|\{id\}\/(change|delete)))$/;
 
 /**
  * The rule of scopes: every GET is read, and so are links and exports, which hand out files; POST of media and retry is

@@ -1,5 +1,6 @@
 /** The schema of a media item, as several routes return it, with an example for each status. */
 import { z } from 'zod';
+import { COUNT_LIMIT } from '../../../catalogue/media/pages.ts';
 import { idOf, KINDS, SOURCES, STATUSES, WAITING_REASONS } from '../../../media.ts';
 import { Problem, problemBody } from '../../problem.ts';
 import { failureExample, failureSchema } from '../failure-schema.ts';
@@ -157,6 +158,16 @@ export const erasedExample = {
   updatedAt: '2026-12-01T09:30:00.000Z',
   erasedAt: '2026-12-01T09:30:00.000Z',
 };
+
+export const mediaPageSchema: z.ZodType = z.object({
+  items: z.array(mediaSchema),
+  nextCursor: z.string().nullable().describe('null on the last page'),
+  previousCursor: z.string().nullable().describe('null on the first page'),
+  count: count
+    .optional()
+    .describe(`with include=count: how many items match on all pages together, at most ${COUNT_LIMIT}`),
+  countIsExact: z.boolean().optional().describe('false: more items than count match'),
+});
 
 export const mediaPageExample = {
   items: [archivedExample],

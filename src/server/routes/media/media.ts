@@ -2,7 +2,6 @@
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { DatabaseUnavailableError } from '../../../catalogue/database/database.ts';
-import { COUNT_LIMIT } from '../../../catalogue/media/pages.ts';
 import { fieldErrorsOf, parseInput } from '../../../field-errors.ts';
 import { type ReferenceInput, referenceSchema, STATUSES } from '../../../media.ts';
 import type { Ingested } from '../../../pipeline/ingest/ingest.ts';
@@ -22,6 +21,7 @@ import {
   batchExample,
   batchResultsExample,
   mediaPageExample,
+  mediaPageSchema,
   mediaSchema,
   pendingExample,
   referenceExample,
@@ -59,16 +59,6 @@ const batchResultsSchema: z.ZodType = z.object({
       z.object({ index: count, problem: problemSchema }),
     ]),
   ),
-});
-
-export const mediaPageSchema: z.ZodType = z.object({
-  items: z.array(mediaSchema),
-  nextCursor: z.string().nullable().describe('null on the last page'),
-  previousCursor: z.string().nullable().describe('null on the first page'),
-  count: count
-    .optional()
-    .describe(`with include=count: how many items match on all pages together, at most ${COUNT_LIMIT}`),
-  countIsExact: z.boolean().optional().describe('false: more items than count match'),
 });
 
 export function mediaRoutes(

@@ -38,7 +38,7 @@ type Deps = Pick<RouteDeps, 'accounts' | 'clock' | 'config' | 'runChecks' | 'sto
  * have separate lines.
  */
 function observationsOf(
-  { queue, storeFindings, workers, processes }: Facts,
+  { queue, storeFindings, workers, processes, webhooks }: Facts,
   language: Language,
 ): Partial<Record<(typeof COMPONENTS)[number], string>> {
   const { waiting = 0, active = 0, delayed = 0 } = (queue?.ok && queue.counts) || {};
@@ -47,6 +47,7 @@ function observationsOf(
     spool: 'nothing waits in it',
     queue: `${waiting} waiting, ${active} running, ${delayed} to be retried`,
     ...(storeFindings?.[0] ? { store: storeFindings[0].message[language] } : {}),
+    ...(webhooks ? { webhooks: 'none is failing' } : {}),
     ...(workers ? { workers: `${workers.alive} alive` } : {}),
     ...(processes ? { process: `${processes.length} alive; ${clocksOf(processes)}` } : {}),
   };

@@ -1,5 +1,5 @@
 /** What a filter selects, as the server counts it in a dry run. */
-import { size, table } from '../output.ts';
+import { size, table } from './output.ts';
 
 export interface Selection {
   readonly matched: number;
