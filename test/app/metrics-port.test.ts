@@ -29,6 +29,7 @@ function partsOn(t: TestContext, port: number | undefined) {
     storeHold: { read: async () => ({ hold: undefined, lastProbeSuccessAt: undefined }) },
     verifications: { getLastDone: async () => undefined },
     events: { oldestWaiting: async () => undefined },
+    webhooks: { endpoints: { list: async () => [] } },
     alertFacts: {
       atRisk: async () => NONE,
       unacknowledged: async () => NONE,

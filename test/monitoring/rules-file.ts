@@ -50,17 +50,6 @@ export function metricsIn(expr: string): string[] {
   return [...new Set([...bare.matchAll(/\bwma_\w+/g)].map(([name]) => name.replace(/_bucket$/, '')))];
 }
 
-/**
- * Metrics that rules and dashboard read and that this version of the program does not have yet, with the reason. The
- * tests fail for one that exists.
- */
-export const NOT_YET: Readonly<Record<string, string>> = {
-  wma_webhook_deliveries_total: 'webhooks',
-  wma_webhook_pending: 'webhooks',
-};
-/** Checks of the same parts. */
-export const CODES_NOT_YET: readonly string[] = ['webhook_failing'];
-
 /** The names of all metrics of the program. */
 export function knownMetrics(): Set<string> {
   const { registry: _, ...metrics } = createMetrics();

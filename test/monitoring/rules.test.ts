@@ -10,13 +10,11 @@ import { programForTest } from '../machine/services.ts';
 import { healthy } from './healthy.ts';
 import {
   alerts,
-  CODES_NOT_YET,
   codesOf,
   firing,
   knownMetrics,
   metricsIn,
   minutesOf,
-  NOT_YET,
   promtool,
   ROOT,
   RULES_FILE,
@@ -110,18 +108,13 @@ test('every rule has a unit test', () => {
   }
 });
 
-test('every metric of the rules is one of the program, or is listed as not there yet', () => {
+test('every metric of the rules is one of the program, and every record that they read is made', () => {
   const known = knownMetrics();
   const read = [...new Set(rules.flatMap(({ expr }) => metricsIn(expr)))];
   assert.ok(read.length > 10, `${read.length} metrics`);
   assert.deepEqual(
-    read.filter((name) => !known.has(name) && !(name in NOT_YET)),
+    read.filter((name) => !known.has(name)),
     [],
-  );
-  assert.deepEqual(
-    Object.keys(NOT_YET).filter((name) => known.has(name)),
-    [],
-    'these exist now: remove them from NOT_YET',
   );
   assert.deepEqual(metricsIn('sum(rate(wma_nonsense_bucket[5m])) > archiver:wma_x:y'), ['wma_nonsense']);
   const recorded = new Set(records.map(({ record }) => record));
@@ -134,12 +127,7 @@ describe('the list of checks and the alerts agree', () => {
 
   test('each check that raises an alert of the program is in one alert of Prometheus, and the others are in none', () => {
     const alerting = CHECK_CODES.filter((code) => !checkOf(code).except?.includes('alerts'));
-    assert.deepEqual([...covered].sort(), [...alerting, ...CODES_NOT_YET].sort());
-    assert.deepEqual(
-      CODES_NOT_YET.filter(isCheckCode),
-      [],
-      'these exist now: remove them from CODES_NOT_YET',
-    );
+    assert.deepEqual([...covered].sort(), [...alerting].sort());
   });
 
   for (const rule of alerts.filter((one) => codesOf(one).length > 0))
