@@ -1,6 +1,7 @@
 /** The examples of docs/events.md, run as they stand; only the address is put in. Its tables are those of the program. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -51,7 +52,13 @@ describe('the examples', { skip: status === 0 ? false : 'no curl here', timeout:
     const { nextCursor } = await server.json<{ nextCursor: string }>('/v1/events?after=now', { key: 'read' });
     start = nextCursor;
   });
-  const [poll, stream, commands, ...others] = examplesOf('sh') as [string, string, string];
+  const [poll, stream, commands, create, repeat, ...others] = examplesOf('sh') as [
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
   let serial = 0;
   const dead = () => server.createDead(reference({ mediaId: `page-${serial++}` }));
 
@@ -91,6 +98,42 @@ describe('the examples', { skip: status === 0 ? false : 'no curl here', timeout:
   }
 
   test('are all run here', () => assert.deepEqual(others, []));
+
+  test('the commands of webhooks create an endpoint, show its deliveries and repeat them', async () => {
+    const env = { ...process.env, WMA_URL: server.url, WMA_API_KEY: KEYS.admin };
+    const run = async (line: string, id?: string) => {
+      const words = line
+        .split(' ')
+        .slice(1)
+        .map((word) => (word.startsWith('whe_') && id ? id : word));
+      const child = spawn(process.execPath, [WMA, ...words], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+      let output = '';
+      for (const stream of [child.stdout, child.stderr])
+        stream.on('data', (chunk: Buffer) => {
+          output += chunk;
+        });
+      const [code] = await once(child, 'close');
+      return { code, output };
+    };
+    const [add, test] = create.trim().split('\n') as [string, string];
+    const created = await run(add);
+    assert.equal(created.code, 0, created.output);
+    assert.match(created.output, /whsec_/);
+    const id = /whe_[0-9a-f]{24}/.exec(created.output)![0];
+    // Nothing answers there.
+    const tested = await run(test, id);
+    assert.notEqual(tested.code, 0, tested.output);
+    assert.doesNotMatch(tested.output, /Usage|error: /);
+    const [list, resend, replay] = repeat.trim().split('\n') as [string, string, string];
+    assert.equal((await run(list, id)).code, 0);
+    const unknown = await run(resend, id);
+    assert.deepEqual(
+      [unknown.code, /no delivery with this id/.test(unknown.output)],
+      [3, true],
+      unknown.output,
+    );
+    assert.equal((await run(replay, id)).code, 0);
+  });
 
   test('the long poll gets events, and goes on with its cursor after it was killed', async (t) => {
     const folder = await folderForTest(t);

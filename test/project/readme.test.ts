@@ -158,7 +158,7 @@ test('every relative link of the other pages leads to a file', async () => {
   const broken: string[] = [];
   for await (const file of glob(['*.md', 'docs/**/*.md'], { cwd: ROOT })) {
     for (const target of all(read(file), /\]\(([^)\s]+)\)/g)) {
-      if (!/^(https?:|#)/.test(target) && !existsSync(join(ROOT, dirname(file), target))) {
+      if (!/^(https?:|#)/.test(target) && !existsSync(join(ROOT, dirname(file), target.replace(/#.*/, '')))) {
         broken.push(`${file}: ${target}`);
       }
     }

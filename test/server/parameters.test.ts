@@ -39,7 +39,7 @@ describe('a query parameter', () => {
     assert.ok(routes.length >= 40, `only ${routes.length} routes`);
     assert.deepEqual(
       [...new Set(routes.map((route) => route.split(' ')[0]))].sort(),
-      ['DELETE', 'GET', 'POST', 'PUT'],
+      ['DELETE', 'GET', 'PATCH', 'POST', 'PUT'],
       'all methods are tested',
     );
     for (const route of routes) {

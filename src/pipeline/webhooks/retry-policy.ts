@@ -5,7 +5,7 @@ const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-/** The waits before the second and each further attempt. */
+/** The waits before the second and each further attempt: five days together, after which the endpoint is disabled too. */
 export const RETRY_DELAYS_MS: readonly number[] = [
   5 * SECOND_MS,
   5 * MINUTE_MS,
@@ -15,6 +15,8 @@ export const RETRY_DELAYS_MS: readonly number[] = [
   10 * HOUR_MS,
   14 * HOUR_MS,
   20 * HOUR_MS,
+  24 * HOUR_MS,
+  24 * HOUR_MS,
   24 * HOUR_MS,
 ];
 /** Spreads the attempts of deliveries that failed together: up to so much of the wait is added. */

@@ -217,7 +217,9 @@ describe('the access matrix of routes and keys', { timeout: 240_000 }, () => {
       for (const request of requests) {
         if (request.method !== 'GET' || scopeOf('GET', request.route) === 'open') continue;
         const { status, body } = await send(bound, request);
-        shown.set(request.path, `${status} ${body.replaceAll(VOLATILE, '').replaceAll(PASSING, '')}`);
+        // The cursor of the feed moves past the events of all accounts.
+        const compared = request.route === '/v1/events' ? body.replace(/"nextCursor":"[^"]*"/, '') : body;
+        shown.set(request.path, `${status} ${compared.replaceAll(VOLATILE, '').replaceAll(PASSING, '')}`);
       }
       return shown;
     };
