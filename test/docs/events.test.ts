@@ -130,6 +130,10 @@ describe('the examples', { skip: status === 0 ? false : 'no curl here', timeout:
       ids.push(await dead());
       return ids.some((id) => text.includes(id));
     });
+    await eventually('all in the feed', async () => {
+      const path = `/v1/events?after=${start}`;
+      return (await server.json<{ items: unknown[] }>(path, { key: 'read' })).items.length === ids.length;
+    });
     const text = await play(list!, folder, (output) => output.split('\n').length > ids.length);
     assert.deepEqual(
       text
