@@ -1,8 +1,13 @@
 /** Texts in the languages of the API. */
 export type Language = 'en' | 'zh';
 
-/** A message and an advice, each in both languages of the API. */
+export interface LocalizedText {
+  readonly en: string;
+  readonly zh: string;
+}
+
+/** A message and an advice. */
 export interface Explanation {
-  readonly message: { readonly en: string; readonly zh: string };
-  readonly advice: { readonly en: string; readonly zh: string };
+  readonly message: LocalizedText;
+  readonly advice: LocalizedText;
 }

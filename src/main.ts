@@ -7,6 +7,7 @@ import { startAlerts } from './app/alerts.ts';
 import { openAppContext } from './app/app-context.ts';
 import { runProgram } from './app/run.ts';
 import { reportAtStart } from './app/start-report.ts';
+import { startWebhooks } from './app/webhooks/sending.ts';
 import { startConsumer, startDispatcher, startSweeper } from './app/worker.ts';
 import { loadConfig } from './config/config.ts';
 import type { TokenProblem } from './pipeline/dispatch/check-account-tokens.ts';
@@ -91,6 +92,7 @@ await runProgram('wechat-media-archiver', async (onOpened) => {
   });
   await opening;
   startSweeper(context, dispatcher);
+  startWebhooks(context);
   startAlerts(context);
   await shown;
 

@@ -1,6 +1,8 @@
 /** The types of media items and references, and the rules for their ids and object keys. */
 import { hash } from 'node:crypto';
 import { z } from 'zod';
+import { formatted, saying } from './field-errors.ts';
+import { TRACEPARENT, TRACEPARENT_RULE } from './traceparent.ts';
 
 export const KINDS = ['image', 'voice', 'video', 'shortvideo', 'thumb', 'file'] as const;
 export type Kind = (typeof KINDS)[number];
@@ -22,7 +24,10 @@ export const text = (max: number, string = z.string()) =>
   string
     .min(1)
     .max(max)
-    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'contains NUL or broken Unicode');
+    .refine(
+      (value) => !value.includes('\0') && value.isWellFormed(),
+      saying({ en: 'contains NUL or broken Unicode', zh: '含有 NUL 字符或损坏的 Unicode' }),
+    );
 
 /** The longest recognised text or title of an item, in characters (code points, as Postgres counts them). */
 export const TEXT_LIMIT = 2_000;
@@ -38,30 +43,48 @@ export function cutText(value: string, max: number): string {
 /** A time: in JSON RFC 3339 with any offset, and after parsing a `Date`. */
 export const timestamp = z.iso.datetime({ offset: true }).transform((time) => new Date(time));
 
+/** Labels of an item: names and values that the producer chooses. */
+export const labelsSchema = z
+  .record(text(64), text(256))
+  .refine(
+    (labels) => Object.keys(labels).length <= 8,
+    saying({ en: 'must have at most 8 labels', zh: '最多 8 个标签' }),
+  );
+
 /** The JSON of a reference in the API, in a job's data and in the spool. It is parsed once, when it arrives. */
-export const referenceSchema = z.strictObject({
-  account: text(128).describe('appId (WeCom: corpId-agentId), or the name of a configured account'),
-  mediaId: text(512).describe('the media id from the message of WeChat'),
-  kind: z.enum(KINDS),
-  variant: z.enum(['16k', 'jssdk']).optional().describe('voices only'),
-  parentId: text(64).optional().describe('id of the media item to which this one belongs (thumbs, variants)'),
-  openId: text(128).optional(),
-  msgId: text(128).optional().describe('64 bits: a string'),
-  sentAt: timestamp.optional().describe("the message's time; default: now"),
-  picUrl: z
-    .url({ protocol: /^https?$/ })
-    .max(2048)
-    .optional(),
-  text: text(2 * TEXT_LIMIT)
-    .refine((value) => cutText(value, TEXT_LIMIT) === value, `more than ${TEXT_LIMIT} characters`)
-    .meta({ maxLength: TEXT_LIMIT })
-    .optional()
-    .describe('what WeChat recognised in a voice, or the title of a forwarded item'),
-  labels: z
-    .record(text(64), text(256))
-    .refine((labels) => Object.keys(labels).length <= 8, 'at most 8 labels')
-    .optional(),
-});
+export const referenceSchema = z
+  .strictObject({
+    account: text(128).describe('appId (WeCom: corpId-agentId), or the name of a configured account'),
+    mediaId: text(512).describe('the media id from the message of WeChat'),
+    kind: z.enum(KINDS),
+    variant: z.enum(['16k', 'jssdk']).optional().describe('voices only'),
+    parentId: text(64)
+      .optional()
+      .describe('id of the media item to which this one belongs (thumbs, variants)'),
+    openId: text(128).optional(),
+    msgId: text(128).optional().describe('64 bits: a string'),
+    sentAt: timestamp.optional().describe("the message's time; default: now"),
+    picUrl: z
+      .url({ protocol: /^https?$/ })
+      .max(2048)
+      .optional(),
+    text: text(2 * TEXT_LIMIT)
+      .refine(
+        (value) => cutText(value, TEXT_LIMIT) === value,
+        saying({ en: `must have at most ${TEXT_LIMIT} characters`, zh: `最多 ${TEXT_LIMIT} 个字符` }),
+      )
+      .meta({ maxLength: TEXT_LIMIT })
+      .optional()
+      .describe('what WeChat recognised in a voice, or the title of a forwarded item'),
+    labels: labelsSchema.optional(),
+    traceparent: formatted(TRACEPARENT, {
+      en: TRACEPARENT_RULE,
+      zh: '必须是 W3C Trace Context 的 traceparent（版本 00）',
+    })
+      .optional()
+      .describe('the trace to which the attempts of this media item belong (W3C Trace Context)'),
+  })
+  .meta({ id: 'Reference', description: 'What is known of a media item when it is added.' });
 
 /** Checks only the identity of a media item, for input whose other fields are checked one by one. */
 export const identitySchema = referenceSchema.pick({ account: true, mediaId: true, kind: true }).strip();

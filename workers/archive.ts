@@ -4,6 +4,7 @@ import { openAppContext } from '../src/app/app-context.ts';
 import { openMetricsPort } from '../src/app/metrics-port.ts';
 import { requireShared, runProgram } from '../src/app/run.ts';
 import { reportAtStart } from '../src/app/start-report.ts';
+import { startWebhooks } from '../src/app/webhooks/sending.ts';
 import { startConsumer, startDispatcher } from '../src/app/worker.ts';
 import { loadConfig } from '../src/config/config.ts';
 
@@ -15,6 +16,7 @@ await runProgram('worker', async (onOpened) => {
   context.health.setUnhealthy('consumer_closed');
   await openMetricsPort(context);
   startAlerts(context);
+  startWebhooks(context);
   const dispatcher = startDispatcher(context);
   const opening = startConsumer(
     context,

@@ -21,7 +21,7 @@ const PURPOSES: Readonly<Record<string, string>> = {
   server: 'a program: callbacks, API, dashboard',
   cli: 'a program: `wma`, over HTTP',
   workers: 'two programs: `npm run worker`, `npm run sweep`',
-  producer: 'the npm package for programs that add references',
+  producer: 'the npm package for other programs: the client of the API, and the producer of references',
   demo: 'a program: the scripted day of `npm run demo`',
   main: 'a program: `npm start`, everything in one process',
 };

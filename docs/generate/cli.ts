@@ -69,14 +69,16 @@ export function cliPage(translate?: Translate): string {
     exit: () => undefined,
     onInterrupt: () => undefined,
   });
-  const sections = program.commands.map((command) => {
-    // The global options are shown once, in the help of the program.
-    command.configureHelp({ ...command.configureHelp(), showGlobalOptions: false });
-    if (translate) translateHelp(command, translate);
-    const [help = '', ...epilogue] = helpOf(command);
-    const after = translate ? translateEpilogue(epilogue.join(''), translate) : epilogue.join('');
-    return `## wma ${command.name()}\n\n\`\`\`text\n${(help + after).trim().replaceAll('： ', '：')}\n\`\`\`\n`;
-  });
+  const sections = program.commands
+    .flatMap((one) => [one, ...one.commands])
+    .map((command) => {
+      // The global options are shown once, in the help of the program.
+      command.configureHelp({ ...command.configureHelp(), showGlobalOptions: false });
+      if (translate) translateHelp(command, translate);
+      const [help = '', ...epilogue] = helpOf(command);
+      const after = translate ? translateEpilogue(epilogue.join(''), translate) : epilogue.join('');
+      return `## ${pathOf(command)}\n\n\`\`\`text\n${(help + after).trim().replaceAll('： ', '：')}\n\`\`\`\n`;
+    });
   if (translate) translateHelp(program, translate);
   return [
     INTRODUCTION,
@@ -84,6 +86,10 @@ export function cliPage(translate?: Translate): string {
     ...sections,
   ].join('\n');
 }
+
+/** `wma webhooks add`. */
+const pathOf = (command: Command): string =>
+  (command.parent ? `${pathOf(command.parent)} ` : '') + command.name();
 
 /** Returns what a command prints as its help: first its own text, then what was added after it. */
 function helpOf(command: Command): string[] {

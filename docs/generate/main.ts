@@ -1,5 +1,6 @@
 /** Writes the pages that are generated from tables of the program: `node bin/run.js docs/generate/main.ts`. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { OPENAPI_PATH, openApiPage } from './openapi.ts';
 import { PAGES, PARTS, withParts } from './pages.ts';
 
 /** Writes a page and prints its path, if it differs from the file. */
@@ -18,5 +19,8 @@ function write(path: string, makePage: (before: string) => string): void {
   }
 }
 
+// First, because the page of problems is made from it.
+const openApi = await openApiPage();
+write(OPENAPI_PATH, () => openApi);
 for (const [path, page] of Object.entries(PAGES)) write(path, () => page());
 for (const [path, parts] of Object.entries(PARTS)) write(path, (before) => withParts(before, parts));

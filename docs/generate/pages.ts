@@ -3,9 +3,12 @@ import { layersDiagram, layersTable, siblingsTable } from './architecture.ts';
 import { auditActionsTable } from './audit-actions.ts';
 import { checksTable } from './checks.ts';
 import { cliPage } from './cli.ts';
+import { clientTypes } from './client-types.ts';
 import { configurationPage, envExample } from './configuration.ts';
 import { errcodesPage } from './errcodes.ts';
+import { grafanaDashboard } from './grafana/dashboard.ts';
 import { metricsTable } from './metrics.ts';
+import { problemsPage } from './problems.ts';
 import { retriesPage } from './retries.ts';
 import { simulatorPage } from './simulator.ts';
 import { chineseCliPage } from './zh/cli.ts';
@@ -15,16 +18,20 @@ import { inChinese } from './zh/translate.ts';
 /** Returns the text of each page, by its path. */
 export const PAGES: Readonly<Record<string, () => string>> = {
   '.env.example': envExample,
+  'deploy/grafana/wechat-media-archiver.json': grafanaDashboard,
   'docs/cli.md': cliPage,
   'docs/configuration.md': configurationPage,
   'docs/errcodes.md': () => errcodesPage('en'),
+  'docs/problems.md': () => problemsPage('en'),
   'docs/retries.md': retriesPage,
   'docs/simulator.md': simulatorPage,
   'docs/zh/cli.md': chineseCliPage,
   'docs/zh/configuration.md': () => inChinese('configuration', configurationPage()),
   'docs/zh/errcodes.md': () => inChinese('errcodes', errcodesPage('zh')),
+  'docs/zh/problems.md': () => problemsPage('zh'),
   'docs/zh/retries.md': () => inChinese('retries', retriesPage()),
   'docs/zh/simulator.md': () => inChinese('simulator', simulatorPage()),
+  'src/producer/client/api-types.ts': clientTypes,
 };
 
 /** Returns the generated parts of pages that are written by hand, by the page's path and the part's name. */

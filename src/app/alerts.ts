@@ -1,7 +1,8 @@
 /** The alerts of a program: a loop that sends the findings of the list of checks to ALERT_URL. */
 import type { Accounts } from '../account.ts';
 import type { Catalogue } from '../catalogue/catalogue.ts';
-import { type Config, secretsOfAlertUrl } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import { secretsOfUrl } from '../config/values/secret-url.ts';
 import { createTestAlert } from '../pipeline/alerts/message.ts';
 import { type AlertDelivery, type AlertSender, createAlertSender } from '../pipeline/alerts/sender.ts';
 import { createAlertWatch } from '../pipeline/alerts/watch.ts';
@@ -60,7 +61,7 @@ function openSender(
   if (!url) return undefined;
   const http = createJsonClient({ tlsPlace: TLS_PLACES.alerts });
   deps.shutdown.step('alerts', () => http.close());
-  return createAlertSender({ ...deps, http }, { url, secrets: secretsOfAlertUrl(url) });
+  return createAlertSender({ ...deps, http }, { url, secrets: secretsOfUrl(url) });
 }
 
 /** Starts the alert loop. Every program runs it, because any of them may be the last one that is alive. */

@@ -8,7 +8,9 @@ import { migrate } from '../catalogue/database/migrate.ts';
 import { explainUnavailable } from '../catalogue/database/other-protocol.ts';
 import { requireUsableDatabase } from '../catalogue/database/requirements.ts';
 import { requireRights } from '../catalogue/database/rights.ts';
-import { type Config, configSecrets } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import { configSecrets } from '../config/values/secrets.ts';
+import { readVersion } from '../config/version.ts';
 import type { FactGatherer } from '../pipeline/checks/gather.ts';
 import { createStoreHealth } from '../pipeline/dispatch/store-health.ts';
 import { createStoreProbe } from '../pipeline/dispatch/store-probe.ts';
@@ -25,6 +27,8 @@ import { createLog, type Log } from '../runtime/log.ts';
 import { createMetrics, exposeOnlyMetricsOf, type Metrics } from '../runtime/metrics.ts';
 import { createSharedClock, type SharedClock } from '../runtime/shared-clock.ts';
 import { createShutdown, type Shutdown } from '../runtime/shutdown.ts';
+import { openTracing } from '../runtime/tracing/open-tracing.ts';
+import type { Tracer } from '../runtime/tracing/tracer.ts';
 import type { Store } from '../storage/store.ts';
 import { type Alerts, createAlerts } from './alerts.ts';
 import { createProgramFacts, processName } from './checks.ts';
@@ -32,6 +36,7 @@ import { lockDataFolder, openPools } from './database-pools.ts';
 import { openDatabase, type WhenUnavailable } from './database-start.ts';
 import { claimQueue } from './queue-owner.ts';
 import { openStore } from './store.ts';
+import { openWebhooks, type Webhooks } from './webhooks/parts.ts';
 
 /** The parts that every program uses. */
 export interface AppContext {
@@ -62,6 +67,9 @@ export interface AppContext {
   /** Reads what events are about, for the feed and for webhooks. */
   readonly eventJson: ReturnType<typeof createEventJson>;
   readonly feed: EventFeed;
+  readonly webhooks: Webhooks;
+  /** Does nothing without OTEL_EXPORTER_OTLP_ENDPOINT. */
+  readonly tracer: Tracer;
   readonly shutdown: Shutdown;
 }
 
@@ -82,6 +90,13 @@ export interface OpenOptions {
 /** Opens all parts. On an error, closes the parts that are already open and rethrows. */
 export async function openAppContext(config: Config, options: OpenOptions): Promise<AppContext> {
   const all = options.simulatedAccounts ?? config.accounts;
+  const instance = processName(options.program);
+  const tracing = await openTracing(config.traces, {
+    program: options.program,
+    version: readVersion(),
+    instance,
+  });
+  const { tracer } = tracing;
   const log = createLog({
     level: config.log.level,
     format: config.log.format,
@@ -90,6 +105,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
       ...configSecrets(config),
       ...(options.simulatedAccounts ?? []).map((account) => account.secret),
     ],
+    ...(tracer.isOn ? { fields: tracer.logFields } : {}),
     ...(options.writeLog ? { write: options.writeLog } : {}),
   });
   for (const warning of config.warnings) log.warn(`configuration: ${warning}`);
@@ -98,8 +114,11 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     const clock = createSharedClock();
     const lifetimes = createLifetimes(config.lifetimes);
     const accounts = createAccounts(all);
-    const metrics = createMetrics();
+    const budget = createByteBudget(config.work.byteBudgetBytes);
+    const metrics = createMetrics({ budget });
+    metrics.buildInfo.set({ version: readVersion(), program: options.program }, 1);
     exposeOnlyMetricsOf(options.program, metrics);
+    tracing.report({ log, metrics, shutdown });
     await lockDataFolder(config, shutdown);
     await options.beforeOpening?.(shutdown);
     const pools = await openPools(config, { log, metrics, shutdown });
@@ -129,7 +148,7 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
     });
     shutdown.step('queue', () => queue.close());
     // Requests are signed with the machine's own clock. If it is wrong, the store's error shows by how much.
-    const store = await openStore(config, { clock: systemClock, log, shutdown });
+    const store = await openStore(config, { clock: systemClock, log, shutdown, tracer });
     const health = createHealth(clock.now);
     await claimQueue({ queue, catalogue, health, log, metrics, signal: shutdown.signal });
     const storeHealth = createStoreHealth({ store, probe: createStoreProbe(store, config.objects.prefix) });
@@ -161,15 +180,17 @@ export async function openAppContext(config: Config, options: OpenOptions): Prom
       queue,
       store,
       accept,
-      budget: createByteBudget(config.work.byteBudgetBytes),
+      budget,
       due,
       health,
       program: options.program,
-      process: processName(options.program),
+      process: instance,
       gather,
       alerts,
       eventJson,
       feed,
+      webhooks: openWebhooks({ config, accounts, clock, shutdown }),
+      tracer,
       shutdown,
     };
   } catch (error) {

@@ -9,6 +9,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import { secureContextOf } from '../runtime/network/tls-context.ts';
 import type { Shutdown } from '../runtime/shutdown.ts';
+import type { Tracer } from '../runtime/tracing/tracer.ts';
 import { createStore, type Store } from '../storage/store.ts';
 import { StartError } from './run.ts';
 
@@ -25,9 +26,9 @@ type EmbeddedKeys = z.infer<typeof keysSchema>;
 
 export async function openStore(
   config: Config,
-  deps: { clock: Clock; log: Log; shutdown: Shutdown },
+  deps: { clock: Clock; log: Log; shutdown: Shutdown; tracer: Tracer },
 ): Promise<Store> {
-  const { clock, log, shutdown } = deps;
+  const { clock, log, shutdown, tracer } = deps;
   const { prefix } = config.objects;
   if (config.s3) {
     const { sessionToken, ...settings } = config.s3;
@@ -37,6 +38,7 @@ export async function openStore(
       prefix,
       clock,
       log,
+      tracer,
       secureContext: secureContextOf(config.authorities.store),
     });
     shutdown.step('store', () => store.close());
@@ -66,6 +68,7 @@ export async function openStore(
     prefix,
     clock,
     log,
+    tracer,
   });
   shutdown.step('store', () => store.close());
   return store;

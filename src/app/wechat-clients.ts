@@ -25,9 +25,9 @@ export function openWechatApi(
   context: AppContext,
   { apiBaseUrl, wecomBaseUrl, proxyUrl }: Pick<WechatAddresses, 'apiBaseUrl' | 'wecomBaseUrl' | 'proxyUrl'>,
 ): Pick<WechatClients, 'api' | 'tokens'> {
-  const { config, catalogue, clock, lifetimes, log, shutdown } = context;
+  const { config, catalogue, clock, lifetimes, log, shutdown, tracer } = context;
   const secureContext = secureContextOf(config.authorities.wechat);
-  const api = createWechatApi({ baseUrl: apiBaseUrl, wecomBaseUrl, proxyUrl, secureContext });
+  const api = createWechatApi({ baseUrl: apiBaseUrl, wecomBaseUrl, proxyUrl, secureContext, tracer });
   shutdown.step('WeChat calls', () => api.close());
   const tokens = createTokens({
     api,
@@ -43,7 +43,7 @@ export function openWechatApi(
 
 /** Adds a shutdown step for each. */
 export function openWechatClients(context: AppContext, addresses: WechatAddresses): WechatClients {
-  const { config, log, metrics, shutdown } = context;
+  const { config, log, metrics, shutdown, tracer } = context;
   const { apiBaseUrl, wecomBaseUrl, videoBaseUrl, proxyUrl, allowHosts } = addresses;
   const { api, tokens } = openWechatApi(context, addresses);
   const downloader = createDownloader({
@@ -57,6 +57,7 @@ export function openWechatClients(context: AppContext, addresses: WechatAddresse
     totalTimeoutMs: config.fetch.totalTimeoutMs,
     maxMediaBytes: config.work.maxMediaBytes,
     log,
+    tracer,
     onInsecureVideo: () => metrics.insecureVideo.inc(),
   });
   shutdown.step('downloader', () => downloader.close());

@@ -5,6 +5,7 @@ import { readVersion } from '../config/version.ts';
 import { failure } from '../failures.ts';
 import { createArchiver } from '../pipeline/archive/archive.ts';
 import { createArchivedLog } from '../pipeline/archive/archived-log.ts';
+import { traceAttempts, traceFailures } from '../pipeline/archive/attempt-spans.ts';
 import { createStoredObjects, type StoredObjects } from '../pipeline/archive/find-stored.ts';
 import { createFailureHandler } from '../pipeline/archive/handle-failure.ts';
 import { composeMiddleware, createJobMiddleware } from '../pipeline/archive/job-middleware.ts';
@@ -63,16 +64,12 @@ export function renewAccounts({
 
 /** Every process dispatches, so that the row of a callback is in the queue a moment after it is on disk. */
 export function startDispatcher(context: AppContext): Dispatcher {
-  const { config, catalogue, queue, accounts, clock, log, metrics, database, shutdown, health, due } =
-    context;
-  const dispatcher = createDispatcher(
-    { catalogue, queue, accounts, clock, log, metrics, health },
-    {
-      min: MIN_WINDOW,
-      max: config.queue.windowSize,
-      pictureWindowMs: pictureWindowMs(context.lifetimes),
-    },
-  );
+  const { config, log, database, shutdown, due } = context;
+  const dispatcher = createDispatcher(context, {
+    min: MIN_WINDOW,
+    max: config.queue.windowSize,
+    pictureWindowMs: pictureWindowMs(context.lifetimes),
+  });
   due.subscribe(() => dispatcher.notify());
   if (config.shape.database === 'postgres') {
     database
@@ -134,7 +131,7 @@ export async function startConsumer(
   dispatcher: Dispatcher,
   timing: Omit<ConsumeOptions, 'concurrency'> = {},
 ): Promise<RunningConsumer> {
-  const { config, catalogue, accounts, clock, lifetimes, log, shutdown } = context;
+  const { config, catalogue, accounts, clock, lifetimes, log, shutdown, tracer } = context;
   const { work } = config;
   const { api, tokens, downloader } = openWechatClients(context, addresses);
   const renew = () => renewAccounts(context);
@@ -171,7 +168,7 @@ export async function startConsumer(
     archivedLog,
     tokens,
     downloader,
-    handleFailure,
+    handleFailure: traceFailures(tracer, handleFailure),
     prefix: config.objects.prefix,
     lifetimeMs: lifetimes.lifetimeMs,
     pictureRetryMs: lifetimes.scale(PICTURE_RETRY_MS),
@@ -189,10 +186,14 @@ export async function startConsumer(
   const onInvalidJob: ConsumeOptions['onInvalidJob'] = async (row, reason) => {
     await handleFailure(row, clock.now(), failure('internal', `its job could not be read: ${reason}`));
   };
-  watchdog = await openConsumerWatchdog(context, composeMiddleware(middleware, attempt), {
-    consume: { ...timing, concurrency: work.concurrency, onInvalidJob },
-    graceMs: work.shutdownGraceMs,
-  });
+  watchdog = await openConsumerWatchdog(
+    context,
+    composeMiddleware(middleware, traceAttempts(tracer, attempt)),
+    {
+      consume: { ...timing, concurrency: work.concurrency, onInvalidJob },
+      graceMs: work.shutdownGraceMs,
+    },
+  );
   runInBackground(context, 'consumer watchdog', watchdog);
   shutdown.step('consumer', () => watchdog.close(work.shutdownGraceMs), work.shutdownGraceMs + 10_000);
   return {

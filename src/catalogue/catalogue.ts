@@ -31,6 +31,7 @@ import { createProcessRegistry } from './processes/registry.ts';
 import { createRevocations } from './processes/revocations.ts';
 import { createTimestamps } from './processes/timestamp-rules.ts';
 import { createClaims } from './queue/claims.ts';
+import { createDueCounts } from './queue/due.ts';
 import { createFailureOutcomes } from './queue/outcomes.ts';
 import { createStoreHold } from './queue/store-hold.ts';
 import { createSuccessOutcomes } from './queue/success-outcomes.ts';
@@ -38,6 +39,10 @@ import { createUploads } from './queue/uploads.ts';
 import { createRedrives } from './redrive/redrives.ts';
 import { createObjectRows } from './verification/objects.ts';
 import { createVerifications } from './verification/verifications.ts';
+import { createDeliveries } from './webhooks/deliveries.ts';
+import { createWebhookEndpoints } from './webhooks/endpoints.ts';
+import { createFanOut } from './webhooks/fan-out.ts';
+import { createDeliveryClaims } from './webhooks/sending.ts';
 
 export type Catalogue = ReturnType<typeof createCatalogue>;
 
@@ -50,7 +55,7 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
       ...createMediaPages(database, schema),
     },
     selections: createSelections(database, schema),
-    queue: createClaims(database, schema),
+    queue: { ...createClaims(database, schema), ...createDueCounts(database, schema) },
     outcomes: { ...createSuccessOutcomes(database, schema), ...createFailureOutcomes(database, schema) },
     uploads: createUploads(database, schema),
     storeHold: createStoreHold(database, schema),
@@ -79,6 +84,12 @@ export function createCatalogue(database: Database, schema: string, lifetimes: L
     },
     changeMark: createChangeMark(database, schema),
     history: createHistory(database, schema),
+    webhooks: {
+      endpoints: createWebhookEndpoints(database, schema),
+      deliveries: createDeliveries(database, schema),
+      ...createFanOut(database, schema),
+      ...createDeliveryClaims(database, schema),
+    },
     processes: createProcessRegistry(database, schema),
     leases: createLeases(database, schema),
     revocations: createRevocations(database, schema),

@@ -51,7 +51,11 @@ export interface RequestOptions {
 export interface Client {
   readonly url: string;
   /** Sends a request and resolves with the parsed JSON. Rejects with a {@link CliError}, or the signal's reason. */
-  request<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, options?: RequestOptions): Promise<T>;
+  request<T>(
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    path: string,
+    options?: RequestOptions,
+  ): Promise<T>;
   /**
    * Sends a request and yields the bytes of its response. Throws a {@link CliError} for a status that is an error, and
    * where the response breaks off.

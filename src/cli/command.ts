@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { ClientSettings } from '../config/client-settings.ts';
 import { momentOf } from '../config/values/moment.ts';
+import { isUnencryptedAddress } from '../runtime/network/unencrypted-address.ts';
 import { CliError, type Client, createClient, EXIT } from './client.ts';
 import { createOutput, type Output, type Streams } from './output.ts';
 
@@ -43,7 +44,7 @@ export function setAction(terminal: Terminal, command: Command, run: Run): Comma
       key: globals.key ?? settings.key,
       signal: interrupted.signal,
     });
-    if (sendsKeyUnencrypted(client.url))
+    if (isUnencryptedAddress(client.url))
       output.info(`Warning: the key is sent unencrypted to ${client.url}. Use https.`);
     try {
       terminal.exit((await run({ client, output, signal: interrupted.signal }, command.args)) ?? EXIT.ok);
@@ -59,11 +60,6 @@ export function setAction(terminal: Terminal, command: Command, run: Run): Comma
 export async function confirm({ output }: Pick<Context, 'output'>, question: string): Promise<void> {
   if (!(await output.confirm(question)))
     throw new CliError('Nothing was changed. Without a terminal, use --yes.', EXIT.usage);
-}
-
-function sendsKeyUnencrypted(url: string): boolean {
-  const { protocol, hostname } = new URL(url);
-  return protocol === 'http:' && !/^(localhost|127\.[\d.]+|\[::1\])$/.test(hostname);
 }
 
 export function parseUrl(text: string): string {

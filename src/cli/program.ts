@@ -15,6 +15,7 @@ import { addMediaCommands } from './commands/media.ts';
 import { addMigrateCommand } from './commands/migrate.ts';
 import { addTransferCommands } from './commands/transfer.ts';
 import { addVerifyCommand } from './commands/verify.ts';
+import { addWebhookCommands } from './commands/webhooks.ts';
 
 const EPILOGUE = `
 The default is the server on this machine, with its configured or generated key. For another server set
@@ -48,13 +49,15 @@ export function buildProgram(terminal: Terminal): Command {
   addEraseCommand(program, terminal);
   addVerifyCommand(program, terminal);
   addAccountCommands(program, terminal);
+  addWebhookCommands(program, terminal);
   addAuditLogCommand(program, terminal);
   addDoctorCommand(program, terminal);
   addLoginCommand(program, terminal);
   addMigrateCommand(program, terminal);
   addTransferCommands(program, terminal);
   // Commander does not apply these settings to commands that already exist.
-  for (const command of program.commands) command.exitOverride().helpOption('-h, --help', 'show this');
+  for (const command of program.commands.flatMap((one) => [one, ...one.commands]))
+    command.exitOverride().helpOption('-h, --help', 'show this');
   return program.helpOption('-h, --help', 'show this').helpCommand(false);
 }
 

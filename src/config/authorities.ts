@@ -2,6 +2,7 @@
  * Reads DATABASE_CA_FILE and the other *_CA_FILE variables: certificates of a company's own certificate authorities.
  */
 import { X509Certificate } from 'node:crypto';
+import { areTracesOn } from './traces/trace-settings.ts';
 import type { ReadEnvironment, ReadFile, ReportMistake } from './values/environment.ts';
 
 /** Certificates in PEM form; undefined: only the authorities that Node trusts. */
@@ -9,16 +10,24 @@ export interface Authorities {
   readonly redis: string | undefined;
   readonly store: string | undefined;
   readonly wechat: string | undefined;
+  readonly traces: string | undefined;
 }
+
+type AuthorityVariable =
+  | 'DATABASE_CA_FILE'
+  | 'REDIS_CA_FILE'
+  | 'S3_CA_FILE'
+  | 'WECHAT_CA_FILE'
+  | 'OTEL_EXPORTER_OTLP_CERTIFICATE';
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
 
 export function readAuthorities(
-  { values }: ReadEnvironment,
+  { values, isSet }: ReadEnvironment,
   readFile: ReadFile,
   report: ReportMistake,
 ): Authorities {
-  const read = (variable: 'DATABASE_CA_FILE' | 'REDIS_CA_FILE' | 'S3_CA_FILE' | 'WECHAT_CA_FILE') => {
+  const read = (variable: AuthorityVariable) => {
     const path = values[variable];
     if (path === undefined) return undefined;
     let text: string;
@@ -40,7 +49,12 @@ export function readAuthorities(
   const redis = read('REDIS_CA_FILE');
   if (redis && values.REDIS_URL && !/^rediss:/i.test(values.REDIS_URL))
     report('REDIS_CA_FILE', 'is set, but REDIS_URL does not use TLS: begin it with rediss://');
-  return { redis, store: read('S3_CA_FILE'), wechat: read('WECHAT_CA_FILE') };
+  return {
+    redis,
+    store: read('S3_CA_FILE'),
+    wechat: read('WECHAT_CA_FILE'),
+    traces: areTracesOn({ values, isSet }) ? read('OTEL_EXPORTER_OTLP_CERTIFICATE') : undefined,
+  };
 }
 
 function isCertificate(pem: string): boolean {

@@ -15,10 +15,10 @@ import { refuseWeakKeys } from './secret-strength.ts';
 import { withoutServiceLinks } from './service-links.ts';
 import { type Setting, settingsOf } from './settings.ts';
 import { checkShape, type Shape, shapeOf } from './shape.ts';
+import { type TraceSettings, traceSettings } from './traces/trace-settings.ts';
 import {
   type Environment,
   type Mistake,
-  passwordsOf,
   type ReadEnvironment,
   type ReadFile,
   type ReportMistake,
@@ -26,6 +26,7 @@ import {
   withDotEnv,
 } from './values/environment.ts';
 import type { AllowedHost } from './values/kinds.ts';
+import { checkWebhooks, type WebhookSettings, webhookSettings } from './webhooks/webhook-settings.ts';
 
 /** Undefined means not set, off, or embedded. URLs have no trailing slash; durations are not scaled by TIME_SCALE. */
 export interface Config {
@@ -85,6 +86,8 @@ export interface Config {
   /** How long events stay in the feed, in milliseconds. */
   readonly eventRetentionMs: number;
   readonly alerts: { readonly url: string | undefined };
+  readonly webhooks: WebhookSettings;
+  readonly traces: TraceSettings | undefined;
   /** Log messages about variables that were ignored. */
   readonly warnings: readonly string[];
   /** Every variable as people may see it. */
@@ -143,8 +146,10 @@ export function loadConfig(
   if (production) refuseWeakKeys(apiKeys, report);
   const s3 = s3Settings(read, report);
   const authorities = readAuthorities(read, readFile, report);
+  const traces = traceSettings(read, authorities.traces, report);
   const { PORT, CALLBACK_PORT } = read.values;
   if (PORT && PORT === CALLBACK_PORT) report('CALLBACK_PORT', 'is the same as PORT');
+  checkWebhooks(read, report);
   if (mistakes.length > 0) {
     const redact = createRedactor(accounts.flatMap(secretsOf));
     throw new ConfigError(mistakes.map((it) => ({ ...it, problem: read.redact(redact(it.problem)) })));
@@ -157,6 +162,7 @@ export function loadConfig(
       apiKeys,
       s3,
       authorities,
+      traces,
       warnings,
       language: languageOfLocale(env),
     }),
@@ -180,7 +186,15 @@ function configOf(
   read: ReadEnvironment,
   parts: Pick<
     Config,
-    'production' | 'shape' | 'accounts' | 'apiKeys' | 's3' | 'authorities' | 'warnings' | 'language'
+    | 'production'
+    | 'shape'
+    | 'accounts'
+    | 'apiKeys'
+    | 's3'
+    | 'authorities'
+    | 'traces'
+    | 'warnings'
+    | 'language'
   >,
 ): Config {
   const { production, shape, accounts, apiKeys, s3, authorities, warnings } = parts;
@@ -243,6 +257,8 @@ function configOf(
     retentionMs: values.RETENTION,
     eventRetentionMs: values.EVENT_RETENTION,
     alerts: { url: values.ALERT_URL },
+    webhooks: webhookSettings(values),
+    traces: parts.traces,
     warnings,
     settings: settingsOf(read, { dataFolder, videoBaseUrl, s3, accounts }),
   };
@@ -264,30 +280,9 @@ export function childEnvironment(
   return { ...environment, ...changes };
 }
 
-/** Returns the secrets of an ALERT_URL. Chat robots have their key in a parameter, in the path, or after the #. */
-export function secretsOfAlertUrl(url: string): string[] {
-  const { pathname, searchParams } = new URL(url);
-  const parts = [...searchParams.values(), ...pathname.split('/'), ...url.split('#').slice(1)];
-  return [url, ...passwordsOf(url), ...parts.filter((part) => part.length >= 16)];
-}
-
 /** Reads the settings of the command line from the environment and `.env`, and ignores mistakes in other variables. */
 export function loadClientSettings(env: Environment = process.env): ClientSettings {
   return clientSettings(env, (path) => readFileSync(path, 'utf8'));
-}
-
-/** Returns all secrets, for createLog. The id of an access key is not secret: every signed link contains it. */
-export function configSecrets(config: Config): string[] {
-  const { database, redis, s3, wechat, alerts } = config;
-  const secrets = [
-    ...config.apiKeys.map((key) => key.secret),
-    ...config.accounts.flatMap(secretsOf),
-    ...[database.url, redis.url, wechat.proxyUrl].flatMap((url) => passwordsOf(url ?? '')),
-    s3?.secretAccessKey,
-    s3?.sessionToken,
-    ...(alerts.url ? secretsOfAlertUrl(alerts.url) : []),
-  ];
-  return [...new Set(secrets.filter((secret) => secret !== undefined))];
 }
 
 function deepFreeze<T>(value: T): T {

@@ -425,6 +425,106 @@ const work = {
   },
 } as const satisfies Record<string, Variable>;
 
+const webhooks = {
+  WEBHOOK_URL: {
+    kind: kind.url(['http', 'https']),
+    example: 'https://example.com/hooks/wechat',
+    secret: true,
+    about:
+      'An endpoint that gets every event as a webhook, besides those that are made over the API; requires WEBHOOK_SECRET. See docs/events.md.',
+  },
+  WEBHOOK_SECRET: {
+    kind: kind.signingSecret(),
+    example: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=',
+    secret: true,
+    about:
+      'The secret that signs what is sent to WEBHOOK_URL. After a change the previous one signs too for 24 h.',
+  },
+  WEBHOOK_ALLOW_HOSTS: {
+    kind: kind.allowList(),
+    example: 'hooks.example.lan:8080,10.0.0.0/8',
+    about:
+      'Hosts to which webhooks may be sent over http and at private addresses; and networks whose addresses they may reach.',
+  },
+} as const satisfies Record<string, Variable>;
+
+const traces = {
+  OTEL_EXPORTER_OTLP_ENDPOINT: {
+    kind: kind.baseUrl(),
+    unset: 'no traces',
+    example: 'http://otel-collector:4318',
+    about:
+      'The receiver of traces (OTLP over HTTP); `/v1/traces` is appended. Without it nothing of OpenTelemetry is loaded.',
+  },
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: {
+    kind: kind.url(['http', 'https']),
+    unset: 'OTEL_EXPORTER_OTLP_ENDPOINT with /v1/traces',
+    example: 'https://otlp.example.com/v1/traces',
+    secret: true,
+    about: 'The address for traces alone, with its whole path.',
+  },
+  OTEL_EXPORTER_OTLP_HEADERS: {
+    kind: secretText(),
+    example: 'authorization=Bearer%20the-token',
+    secret: true,
+    about: 'Headers for the receiver: a comma list of `name=value`, values percent-encoded.',
+  },
+  OTEL_EXPORTER_OTLP_TIMEOUT: {
+    kind: kind.duration({ min: '100ms', max: '5m' }),
+    default: '10s',
+    example: '5000',
+    about: 'How long sending spans may take, with repeats; then they are lost.',
+  },
+  OTEL_EXPORTER_OTLP_PROTOCOL: {
+    kind: kind.text(),
+    default: 'http/protobuf',
+    example: 'http/protobuf',
+    about: 'Only `http/protobuf` is supported, usually on port 4318.',
+  },
+  OTEL_EXPORTER_OTLP_CERTIFICATE: {
+    kind: kind.text(),
+    example: '/etc/wma/otel-ca.pem',
+    about:
+      'The authority (PEM) that signed the certificate of the receiver, in addition to those that Node trusts.',
+  },
+  OTEL_SERVICE_NAME: {
+    kind: kind.text(),
+    default: 'wechat-media-archiver',
+    example: 'media-archiver',
+    about: 'The attribute `service.name` of all spans.',
+  },
+  OTEL_RESOURCE_ATTRIBUTES: {
+    kind: kind.text(),
+    example: 'deployment.environment.name=production',
+    about: 'Attributes of all spans: a comma list of `name=value`, values percent-encoded.',
+  },
+  OTEL_TRACES_SAMPLER: {
+    kind: kind.text(),
+    default: 'parentbased_always_on',
+    example: 'parentbased_traceidratio',
+    about:
+      'Which traces are recorded: `always_on`, `always_off`, `traceidratio`, or one of them after `parentbased_`, with which the decision of the caller holds.',
+  },
+  OTEL_TRACES_SAMPLER_ARG: {
+    kind: kind.text(),
+    unset: '1',
+    example: '0.1',
+    about: 'The share of traces for `traceidratio`, from 0 to 1.',
+  },
+  OTEL_TRACES_EXPORTER: {
+    kind: kind.text(),
+    default: 'otlp',
+    example: 'none',
+    about: '`none` turns traces off.',
+  },
+  OTEL_SDK_DISABLED: {
+    kind: kind.flag(),
+    default: '0',
+    example: 'true',
+    about: 'Turns traces off.',
+  },
+} as const satisfies Record<string, Variable>;
+
 const commandLine = {
   WMA_URL: {
     kind: kind.baseUrl(),
@@ -447,6 +547,8 @@ export const VARIABLES = {
   ...store,
   ...wechat,
   ...work,
+  ...webhooks,
+  ...traces,
   ...commandLine,
 } as const;
 
@@ -458,6 +560,8 @@ export const SECTIONS: readonly (readonly [title: string, variables: Readonly<Re
     ['Store', store],
     ['WeChat', wechat],
     ['Work', work],
+    ['Webhooks', webhooks],
+    ['Traces', traces],
     ['Command line', commandLine],
   ];
 

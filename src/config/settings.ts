@@ -37,6 +37,8 @@ const ADDRESSES: ReadonlyMap<string, { withPath: boolean }> = new Map([
   ['WECHAT_PROXY', { withPath: false }],
   // The path and the parameters of a robot contain its key.
   ['ALERT_URL', { withPath: false }],
+  ['WEBHOOK_URL', { withPath: false }],
+  ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', { withPath: false }],
 ]);
 
 /** Returns a setting for every variable, in the order of the documentation. */

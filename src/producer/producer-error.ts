@@ -5,7 +5,8 @@ import { parseDatabaseUrl } from '../config/database-address.ts';
  * - `invalid`: a message or reference is invalid; nothing of the call was written.
  * - `unknown_account`: the account is not configured in any archiver of this database.
  * - `unavailable`: no response in time; the references may have been written, and a repeat is safe.
- * - `misconfigured`: Postgres or Redis refuses the call (password, rights, missing tables).
+ * - `misconfigured`: Postgres or Redis refuses the call (password, rights, missing tables), or a package that this way
+ *   of producing needs is not installed.
  * - `misused`: invalid options, or a call after close.
  */
 export type ProducerErrorCode = 'invalid' | 'unknown_account' | 'unavailable' | 'misconfigured' | 'misused';
@@ -23,9 +24,9 @@ export class ProducerError extends Error {
  * Checks that a URL has one of `schemes`. The error names the option and never quotes the URL, which contains a
  * password.
  */
-export function checkUrl(option: string, text: string, schemes: readonly string[]): string {
+export function checkUrl(option: string, text: string, schemes: readonly string[]): void {
   const { protocol = '' } = parseDatabaseUrl(text) ?? {};
-  if (schemes.includes(protocol.slice(0, -1))) return text;
+  if (schemes.includes(protocol.slice(0, -1))) return;
   const form = schemes.map((scheme) => `${scheme}://`).join(' or ');
   throw new ProducerError(
     'misused',

@@ -1,25 +1,18 @@
 /**
- * The package `wechat-media-archiver`, for programs that receive WeChat's callbacks themselves and want their media
- * items archived. It needs no server, and uses the same schema and the same ids as every other producer.
+ * The producer, for programs that receive WeChat's callbacks themselves and want their media items archived. It needs
+ * no server, and uses the same schema and the same ids as every other producer.
  */
-import { idOf, type Kind, type Reference, type Status } from '../media.ts';
+import { SCHEMA_PATTERN, SCHEMA_RULE } from '../config/database-address.ts';
+import { idOf } from '../media.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { withTimeout } from '../runtime/timeout.ts';
-import { openJobWriter } from './job-writer.ts';
+import { TRACEPARENT, TRACEPARENT_RULE } from '../traceparent.ts';
+import type { Kind, Status } from './client/api-types.ts';
+import type { ProducerInput } from './input.ts';
 import type { JobProducerOptions, ProducerOptions, RowProducerOptions } from './options.ts';
-import { ProducerError } from './producer-error.ts';
-import { type MediaReference, type ProducerInput, readInputs, type WechatMessage } from './reading.ts';
-import { openRowWriter } from './row-writer.ts';
-
-export type {
-  JobProducerOptions,
-  MediaReference,
-  ProducerInput,
-  ProducerOptions,
-  RowProducerOptions,
-  WechatMessage,
-};
-export { ProducerError };
+import { checkUrl, ProducerError } from './producer-error.ts';
+import { readInputs } from './reading.ts';
+import { type LazyWriter, openLazily } from './writer.ts';
 
 export interface Archived {
   /** The id of the media item: `GET /v1/media/{id}`. */
@@ -39,18 +32,13 @@ export interface Producer {
    */
   archive(
     input: ProducerInput | readonly ProducerInput[],
-    options?: { account?: string },
+    options?: {
+      account?: string;
+      /** The trace of the items without one of their own, as in the header of W3C Trace Context. */
+      traceparent?: string | undefined;
+    },
   ): Promise<Archived[]>;
   /** Closes the connections. While they are open, the process does not exit. */
-  close(): Promise<void>;
-}
-
-/** Writes references: as rows in Postgres, or as jobs in Redis. */
-interface ReferenceWriter {
-  /** Resolves with the status of each row in the order of the references; undefined if a row does not exist yet. */
-  write(references: readonly Reference[]): Promise<(Status | undefined)[]>;
-  /** Loads modules. The time for it does not count towards the timeout of a call. */
-  preload?(): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -67,16 +55,19 @@ export function createProducer(options: ProducerOptions): Producer {
 
   async function archive(
     input: ProducerInput | readonly ProducerInput[],
-    { account = options.account }: { account?: string } = {},
+    { account = options.account, traceparent }: { account?: string; traceparent?: string | undefined } = {},
   ): Promise<Archived[]> {
     if (isClosed) throw new ProducerError('misused', 'the producer is closed');
     const now = systemClock.now();
+    if (traceparent !== undefined && !TRACEPARENT.test(traceparent))
+      throw new ProducerError('invalid', `traceparent ${TRACEPARENT_RULE}`);
     const references = readInputs(Array.isArray(input) ? input : [input], account).map((reference) => ({
       ...reference,
       sentAt: reference.sentAt ?? now,
+      ...(traceparent === undefined || reference.traceparent ? {} : { traceparent }),
     }));
     if (references.length === 0) return [];
-    await writer.preload?.();
+    await writer.preload();
     const statuses = await withTimeout(() => writer.write(references), timeoutMs, 'archive').catch(
       (error: unknown) => {
         if (error instanceof ProducerError) throw error;
@@ -99,7 +90,7 @@ export function createProducer(options: ProducerOptions): Producer {
   };
 }
 
-function openWriter(options: ProducerOptions): ReferenceWriter {
+function openWriter(options: ProducerOptions): LazyWriter {
   if (typeof options?.account !== 'string' || options.account === '') {
     throw new ProducerError('misused', 'account is missing: set the appId (WeCom: corpId-agentId)');
   }
@@ -107,7 +98,33 @@ function openWriter(options: ProducerOptions): ReferenceWriter {
   if (databaseUrl && redisUrl) {
     throw new ProducerError('misused', 'set either databaseUrl or redisUrl, not both: a row needs no job');
   }
-  if (databaseUrl) return openRowWriter(options as RowProducerOptions);
-  if (redisUrl) return openJobWriter(options as JobProducerOptions);
+  if (databaseUrl) {
+    const rows = options as RowProducerOptions;
+    checkRowOptions(rows);
+    return openLazily(['pg'], async () => {
+      const { openRowWriter } = await import('./row-writer.ts');
+      return () => openRowWriter(rows);
+    });
+  }
+  if (redisUrl) {
+    const jobs = options as JobProducerOptions;
+    checkJobOptions(jobs);
+    return openLazily(['bullmq', 'ioredis'], async () => {
+      const { openJobWriter } = await import('./job-writer.ts');
+      return () => openJobWriter(jobs);
+    });
+  }
   throw new ProducerError('misused', 'set databaseUrl (writes rows) or redisUrl (adds jobs)');
+}
+
+function checkRowOptions({ databaseUrl, schema = 'wma' }: RowProducerOptions): void {
+  if (!SCHEMA_PATTERN.test(schema)) throw new ProducerError('misused', `schema ${SCHEMA_RULE}`);
+  checkUrl('databaseUrl', databaseUrl, ['postgres', 'postgresql']);
+}
+
+function checkJobOptions({ redisUrl, prefix = '{wma}' }: JobProducerOptions): void {
+  checkUrl('redisUrl', redisUrl, ['redis', 'rediss']);
+  if (!/^[\x21-\x7e]{1,64}$/.test(prefix)) {
+    throw new ProducerError('misused', 'prefix must be 1 to 64 printable ASCII characters without spaces');
+  }
 }

@@ -1,33 +1,9 @@
 /** Reads and validates the input of a producer: messages that its program has parsed, or references. */
+import { fieldErrorsOf, parseInput } from '../field-errors.ts';
 import { type ReferenceInput, referenceSchema } from '../media.ts';
 import { readReferences } from '../wechat/callback/references.ts';
+import type { ProducerInput, WechatMessage } from './input.ts';
 import { ProducerError } from './producer-error.ts';
-
-/** A message as parsed from WeChat's XML or JSON, with WeChat's own field names. Other fields are ignored. */
-export interface WechatMessage {
-  readonly MsgType: unknown;
-  readonly MediaId?: unknown;
-  readonly PicUrl?: unknown;
-  readonly ThumbMediaId?: unknown;
-  readonly MediaId16K?: unknown;
-  /** Seconds. */
-  readonly CreateTime?: unknown;
-  /** 64 bits: a string or a bigint. A number above 2^53 has lost its last digits and is ignored. */
-  readonly MsgId?: unknown;
-  readonly FromUserName?: unknown;
-  readonly [otherField: string]: unknown;
-}
-
-/**
- * A reference to a media item, with the fields of the HTTP API. The defaults are the producer's `account`, and the
- * current time for `sentAt`.
- */
-export interface MediaReference extends Omit<ReferenceInput, 'account' | 'sentAt'> {
-  readonly account?: string;
-  readonly sentAt?: string | Date;
-}
-
-export type ProducerInput = WechatMessage | MediaReference;
 
 const INPUT_LIMIT = 500;
 
@@ -78,11 +54,17 @@ function readReference(input: unknown, account: string): ReferenceInput {
   }
   const fields = Object.entries(input).filter(([, value]) => value !== undefined);
   const plain = fields.map(([name, value]) => [name, value instanceof Date ? isoOf(value) : value]);
-  const parsed = referenceSchema.safeParse({ account, ...Object.fromEntries(plain) });
+  const reference = { account, ...Object.fromEntries(plain) };
+  const parsed = parseInput(referenceSchema, reference);
   if (parsed.success) return parsed.data;
-  const reasons = parsed.error.issues
-    .slice(0, 5)
-    .map((issue) => `${issue.path.join('.') || 'reference'}: ${issue.message}`);
+  const { issues } = parsed.error;
+  const errors = fieldErrorsOf(issues, {
+    place: 'body',
+    input: reference,
+    schema: referenceSchema,
+    whole: 'reference',
+  });
+  const reasons = errors.slice(0, 5).map(({ field, message }) => `${field}: ${message.en}`);
   throw new ProducerError('invalid', reasons.join('; ').slice(0, 500));
 }
 

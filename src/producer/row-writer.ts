@@ -3,24 +3,21 @@ import { createAccountStates } from '../catalogue/accounts/accounts.ts';
 import { createDatabase, DatabaseUnavailableError } from '../catalogue/database/database.ts';
 import { createPostgresPool } from '../catalogue/database/postgres.ts';
 import { createMediaInserts } from '../catalogue/media/insert.ts';
-import { SCHEMA_PATTERN, SCHEMA_RULE } from '../config/database-address.ts';
 import type { Reference } from '../media.ts';
 import { createLifetimes, systemClock } from '../runtime/clock.ts';
 import { settledWithin } from '../runtime/timeout.ts';
 import type { RowProducerOptions } from './options.ts';
-import { checkUrl, ProducerError } from './producer-error.ts';
+import { ProducerError } from './producer-error.ts';
+import type { ReferenceWriter } from './writer.ts';
 
 const HOUR_MS = 3_600_000;
 const CONNECTIONS = 4;
 const CLOSE_MS = 2_000;
 
-export function openRowWriter(options: RowProducerOptions) {
+export function openRowWriter(options: RowProducerOptions): ReferenceWriter {
   const { schema = 'wma', mediaLifetimeMs = 72 * HOUR_MS } = options;
-  if (!SCHEMA_PATTERN.test(schema)) {
-    throw new ProducerError('misused', `schema ${SCHEMA_RULE}`);
-  }
   const pool = createPostgresPool({
-    url: checkUrl('databaseUrl', options.databaseUrl, ['postgres', 'postgresql']),
+    url: options.databaseUrl,
     searchPath: schema,
     maxConnections: CONNECTIONS,
     // If an idle connection breaks, the next call replaces it, and rejects if that fails.

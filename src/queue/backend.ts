@@ -2,7 +2,11 @@
 import type { SecureContext } from 'node:tls';
 import type { IQueueBackend, JobsOptions, JobType, Processor, WorkerOptions } from 'bullmq';
 import type { Pool } from 'pg';
+import type { Log } from '../runtime/log.ts';
 import type { JobData } from './job.ts';
+
+/** What the queue needs of a log. The producer passes one that writes nothing. */
+export type QueueLog = Pick<Log, 'info' | 'warn' | 'error'>;
 
 /** A pg.Pool, or an object of the same shape. Its `search_path` must begin with BullMQ's schema; see {@link QUEUE_POOL_OPTIONS}. */
 export type QueuePool = Pick<Pool, 'connect' | 'query' | 'on' | 'options'>;

@@ -1,9 +1,8 @@
 /** Takes jobs from the queue, hands them to a handler, and closes without losing one. */
 import type { Job } from 'bullmq';
 import type { Reference } from '../media.ts';
-import type { Log } from '../runtime/log.ts';
 import { settledWithin } from '../runtime/timeout.ts';
-import type { BullBackend, ConsumerSettings } from './backend.ts';
+import type { BullBackend, ConsumerSettings, QueueLog } from './backend.ts';
 import { JOB_OPTIONS, parseJob, rowOfJobId } from './job.ts';
 import { applyJobResult, backoffStrategy, JobAbortedError, type JobResult } from './job-result.ts';
 import { keepStarting } from './keep-starting.ts';
@@ -54,7 +53,7 @@ export function createConsumer(
   bull: BullBackend,
   handler: JobHandler,
   options: ConsumeOptions,
-  log: Log,
+  log: QueueLog,
 ): Consumer {
   const { lockDurationMs = 30_000, stalledIntervalMs = 30_000, abortMs = 5_000 } = options;
   const report = createErrorReporter(log);

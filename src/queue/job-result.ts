@@ -1,7 +1,7 @@
 /** What a handler decides about its job, and how BullMQ is made to do it: what is returned, thrown and moved. */
 import { DelayedError, type Job, UnrecoverableError, WaitingError } from 'bullmq';
 import type { Failure } from '../failures.ts';
-import type { Log } from '../runtime/log.ts';
+import type { QueueLog } from './backend.ts';
 import { failureText, queueText } from './redact-errors.ts';
 
 /**
@@ -54,7 +54,7 @@ export interface JobRun {
   handle(): Promise<JobResult | { invalid: string }>;
   /** Aborted with a {@link JobAbortedError}. */
   readonly signal: AbortSignal;
-  readonly log: Log;
+  readonly log: QueueLog;
   readonly report: (error: unknown) => void;
   /** Before a job runs again whose handler failed unexpectedly. */
   readonly internalRetryMs?: number | undefined;

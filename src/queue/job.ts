@@ -3,6 +3,7 @@
  * shape; the consumer checks every job against the schema.
  */
 import { z } from 'zod';
+import { fieldErrorsOf, parseInput } from '../field-errors.ts';
 import { idOf, type Reference, referenceSchema, timestamp } from '../media.ts';
 
 export const QUEUE_NAME = 'wma-archive';
@@ -12,6 +13,8 @@ export const JOB_NAME = 'archive';
 export const jobDataSchema = referenceSchema.extend({
   v: z.literal(1),
   sentAt: timestamp,
+  // A trace is not worth a media item: an invalid one counts as none.
+  traceparent: referenceSchema.shape.traceparent.catch(undefined),
 });
 /** As the queue keeps it: JSON, with `sentAt` as text. */
 export type JobData = z.input<typeof jobDataSchema>;
@@ -76,11 +79,16 @@ export interface ParsedJob {
 export function parseJob(job: { id: string; name: string; data: unknown }): ParsedJob | { invalid: string } {
   if (job.name !== JOB_NAME)
     return { invalid: cut(`unknown job name "${job.name}"; expected "${JOB_NAME}"`) };
-  const parsed = jobDataSchema.safeParse(job.data);
+  const parsed = parseInput(jobDataSchema, job.data);
   if (!parsed.success) {
-    const reasons = parsed.error.issues
-      .slice(0, 5)
-      .map((issue) => `${issue.path.join('.') || 'data'}: ${issue.message}`);
+    const { issues } = parsed.error;
+    const errors = fieldErrorsOf(issues, {
+      place: 'body',
+      input: job.data,
+      schema: jobDataSchema,
+      whole: 'data',
+    });
+    const reasons = errors.slice(0, 5).map(({ field, message }) => `${field}: ${message.en}`);
     return { invalid: cut(`invalid job data: ${reasons.join('; ')}`) };
   }
   const { v: _, ...reference } = parsed.data;

@@ -12,9 +12,8 @@ import {
   withBackend,
 } from 'bullmq';
 import { systemClock } from '../runtime/clock.ts';
-import type { Log } from '../runtime/log.ts';
 import { withTimeout } from '../runtime/timeout.ts';
-import type { BullBackend, QueuePool } from './backend.ts';
+import type { BullBackend, QueueLog, QueuePool } from './backend.ts';
 import { JOB_OPTIONS, MAX_WAIT_MS, queueNameOf, STREAMS } from './job.ts';
 import { createErrorReporter } from './redact-errors.ts';
 
@@ -38,7 +37,7 @@ const PREPARE_MS = 60_000;
 
 export function connectPostgres(
   options: { pool: QueuePool; prefix: string; schema?: string },
-  log: Log,
+  log: QueueLog,
 ): BullBackend {
   const { pool, prefix, schema = 'bullmq' } = options;
   const { Queue, Worker } = classesOn(schema);
@@ -118,7 +117,7 @@ class QueueUnfitError extends Error {
 async function prepare(
   pool: QueuePool,
   at: { schema: string; prefix: string },
-  log: Log,
+  log: QueueLog,
   signal?: AbortSignal,
 ): Promise<void> {
   const giveUpAt = performance.now() + PREPARE_MS;

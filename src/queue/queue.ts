@@ -1,10 +1,9 @@
 /** The queue between the dispatcher and the workers: a bounded working set, which can be rebuilt from the rows. */
 
 import type { Reference } from '../media.ts';
-import type { Log } from '../runtime/log.ts';
 import { createPollLoop, type PollLoopDeps } from '../runtime/poll-loop.ts';
 import { settledWithin, withTimeout } from '../runtime/timeout.ts';
-import type { BullBackend, QueueBackend } from './backend.ts';
+import type { BullBackend, QueueBackend, QueueLog } from './backend.ts';
 import { type ConsumeOptions, type Consumer, createConsumer, type JobHandler } from './consumer.ts';
 import { JOB_NAME, jobIdOf, toJobData } from './job.ts';
 import { keepStarting } from './keep-starting.ts';
@@ -71,7 +70,7 @@ const MISPLACED_MS = 5_000;
 const REMOVE_MS = 10_000;
 
 export interface OpenQueueOptions {
-  readonly log: Log;
+  readonly log: QueueLog;
   readonly signal?: AbortSignal;
   /** The backend is known to be unavailable: the queue opens at once and is prepared in the background. */
   readonly unavailable?: Pick<PollLoopDeps, 'metrics'>;

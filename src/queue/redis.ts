@@ -1,12 +1,11 @@
 /** BullMQ on Redis. Redis may be unavailable at any time, also at the start: nothing here waits for it without a limit. */
 import { type JobJson, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { Log } from '../runtime/log.ts';
 import { createRedisConnection } from '../runtime/network/redis-connection.ts';
 import { createRepeatedLog } from '../runtime/repeated-log.ts';
 import { settledWithin } from '../runtime/timeout.ts';
 import { TLS_PLACES, tlsSentence } from '../tls-failures.ts';
-import type { BullBackend, QueueBackend } from './backend.ts';
+import type { BullBackend, QueueBackend, QueueLog } from './backend.ts';
 import { JOB_OPTIONS, QUEUE_NAME, STREAMS } from './job.ts';
 import { createErrorReporter } from './redact-errors.ts';
 import { misplacedIn } from './redis-marker.ts';
@@ -40,7 +39,7 @@ const PROBE_KEPT_MS = 60_000;
 /** At most 2 s between two attempts to reconnect (ioredis: up to 5 s), so that a short outage stays short. */
 const reconnectAfterMs = (times: number) => Math.min(50 * 2 ** times, 2_000);
 
-export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, log: Log): BullBackend {
+export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, log: QueueLog): BullBackend {
   const { url, prefix, secureContext } = options;
   const tls = secureContext && { tls: { secureContext } };
   const report = createErrorReporter(log);
@@ -135,7 +134,7 @@ export function connectRedis(options: Extract<QueueBackend, { kind: 'redis' }>, 
  * Logs that Redis became unavailable and available, at most once a minute: to a server that refuses writes the program
  * reconnects every second. At the first connection it checks the settings of Redis.
  */
-function createConnectionLog(log: Log, isClosed: () => boolean) {
+function createConnectionLog(log: QueueLog, isClosed: () => boolean) {
   const repeated = createRepeatedLog(log);
   let isAway = false;
   let isChecked = false;
@@ -169,7 +168,7 @@ function createConnectionLog(log: Log, isClosed: () => boolean) {
 }
 
 /** INFO and not CONFIG GET: hosted Redis often forbids the latter. */
-async function warnOfSettings(redis: Redis, log: Log): Promise<void> {
+async function warnOfSettings(redis: Redis, log: QueueLog): Promise<void> {
   const info = await redis.info();
   const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
   if (policy && policy !== 'noeviction') {

@@ -16,6 +16,8 @@ export interface LogOptions {
   secrets: readonly string[];
   /** Default: `text` if stderr is a terminal, otherwise `json`. */
   format?: LogFormat | undefined;
+  /** Returns fields for every line, such as the ids of the active span. */
+  fields?: (() => object | undefined) | undefined;
   /** Writes a line. Default: to stderr, because stdout is for the output of commands. Then `format` is JSON by default. */
   write?: (line: string) => void;
 }
@@ -28,8 +30,10 @@ export function createLog(options: LogOptions): Log {
   // Once in JSON, where the rules know the names of fields, and again in the text.
   const toText = format === 'text' ? createTextFormat({ hasColors: hasColors(options) }) : undefined;
   const finish = toText ? (line: string) => redactLine(toText(redactLine(line))) : redactLine;
+  const { fields } = options;
+  const mixin = fields && (() => fields() ?? {});
   return pino(
-    { level, base: { program }, timestamp: pino.stdTimeFunctions.isoTime },
+    { level, base: { program }, timestamp: pino.stdTimeFunctions.isoTime, ...(mixin && { mixin }) },
     // Synchronous: the last lines before the end of the process are written too.
     { write: (line: string) => write(finish(line)) },
   );

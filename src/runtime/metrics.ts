@@ -12,6 +12,7 @@ const PROGRAMS_OF: Readonly<Partial<Record<Exclude<keyof Metrics, 'registry'>, r
   archived: ['worker'],
   archivedBytes: ['worker'],
   failed: ['worker'],
+  dead: ['worker'],
   expired: ['worker', 'sweep'],
   spooled: ['server'],
   spoolRecords: ['server'],
@@ -20,6 +21,10 @@ const PROGRAMS_OF: Readonly<Partial<Record<Exclude<keyof Metrics, 'registry'>, r
   insecureVideo: ['worker'],
   // These values are read from the catalogue, which all processes change.
   backlog: ['server'],
+  backlogTimeLeft: ['server'],
+  due: ['server'],
+  queueJobs: ['server'],
+  workers: ['server'],
   atRisk: ['server'],
   tightestExpiry: ['server'],
   oldestPending: ['server'],
@@ -30,10 +35,18 @@ const PROGRAMS_OF: Readonly<Partial<Record<Exclude<keyof Metrics, 'registry'>, r
   previewSeconds: ['server'],
   previewCacheBytes: ['server'],
   quotaRemaining: ['server'],
+  quotaRemainingRatio: ['server'],
   tokenExpiresIn: ['server'],
+  httpRequests: ['server'],
+  httpSeconds: ['server'],
+  byteBudget: ['server', 'worker'],
+  byteBudgetReserved: ['server', 'worker'],
+  byteBudgetWaiting: ['server', 'worker'],
   consumerRestarts: ['worker'],
   timeToArchive: ['worker'],
   expirySlack: ['worker'],
+  webhookDeliveries: ['worker'],
+  webhookPending: ['worker'],
   download: ['worker'],
   store: ['worker'],
 };
@@ -63,15 +76,45 @@ const LIFE_SECONDS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21
 const DELIVERY_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600];
 const TRANSFER_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 
-export function createMetrics() {
+/** From a callback, which takes milliseconds, to the longest wait of a request for the feed. */
+const REQUEST_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** What is measured at the moment of a scrape. */
+export interface Measured {
+  /** As in ./concurrency/byte-budget.ts; structural, because that folder is above this file. */
+  readonly budget?: { readonly totalBytes: number; readonly freeBytes: number; readonly waiting: number };
+}
+
+export function createMetrics({ budget }: Measured = {}) {
   const registry = new Registry();
   const registers = [registry];
   const counter = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
     new Counter<L>({ name: `wma_${name}`, help, labelNames, registers });
   const gauge = <L extends string>(name: string, help: string, labelNames: L[] = []) =>
     new Gauge<L>({ name: `wma_${name}`, help, labelNames, registers });
-  const histogram = (name: string, help: string, buckets: number[]) =>
-    new Histogram({ name: `wma_${name}`, help, buckets, registers });
+  const histogram = <L extends string>(name: string, help: string, buckets: number[], labelNames: L[] = []) =>
+    new Histogram<L>({ name: `wma_${name}`, help, buckets, labelNames, registers });
+  /** Its value is read at each scrape. Without `read` there is none. */
+  const measured = (name: string, help: string, read?: () => number | undefined) =>
+    new Gauge({
+      name: `wma_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(read?.() ?? Number.NaN);
+      },
+    });
+  /** As {@link measured}, of a value that only grows while the process lives. */
+  const measuredTotal = (name: string, help: string, read: () => number) =>
+    new Counter({
+      name: `wma_${name}`,
+      help,
+      registers,
+      collect() {
+        this.reset();
+        this.inc(read());
+      },
+    });
 
   return {
     registry,
@@ -95,6 +138,10 @@ export function createMetrics() {
     archived: counter('archived_total', 'Media items stored and verified.'),
     archivedBytes: counter('archived_bytes_total', 'Bytes of archived media items.'),
     failed: counter('failed_total', 'Failed attempts.', ['class', 'errcode']),
+    dead: counter(
+      'dead_total',
+      'Media items that failed for good (dead letters). Not those that arrive without a media id.',
+    ),
     expired: counter('expired_total', 'Media items that passed their deadline.'),
     spooled: counter('spooled_total', 'Records written to the spool while the catalogue was unavailable.'),
     spoolRecords: gauge('spool_records', 'Records of this process in the spool.'),
@@ -105,6 +152,17 @@ export function createMetrics() {
       'Video downloads repeated over http, with the token unencrypted.',
     ),
     backlog: gauge('backlog', 'Pending media items by the reason why they wait.', ['reason']),
+    backlogTimeLeft: gauge(
+      'backlog_time_left',
+      'Pending media items by the time left until their deadline (hours of 72; overdue: only the last attempt is left).',
+      ['left'],
+    ),
+    due: gauge(
+      'due',
+      'Media items that a further worker could take now, within the concurrency of their accounts. For autoscalers.',
+    ),
+    queueJobs: gauge('queue_jobs', 'Jobs in the queue by state.', ['state']),
+    workers: gauge('workers', 'Workers that are alive.'),
     atRisk: gauge('at_risk', 'Pending media items with less than a twelfth of MEDIA_LIFETIME left.'),
     tightestExpiry: gauge(
       'tightest_expiry_seconds',
@@ -128,6 +186,10 @@ export function createMetrics() {
       'quota_remaining',
       'Calls of media/get left today for the account with the fewest. NaN: not read since the reset (Beijing midnight).',
     ),
+    quotaRemainingRatio: gauge(
+      'quota_remaining_ratio',
+      "Share of the day's calls of media/get that is left, 0 to 1, for the account with the smallest share. NaN as above.",
+    ),
     tokenExpiresIn: gauge(
       'token_expires_in_seconds',
       'Time left of the stored access token that expires first.',
@@ -139,6 +201,24 @@ export function createMetrics() {
       TRANSFER_SECONDS,
     ),
     previewCacheBytes: gauge('preview_cache_bytes', 'Bytes of the previews in DATA_DIR.'),
+    httpRequests: counter('http_requests_total', 'HTTP requests by method, route and status.', [
+      'method',
+      'route',
+      'status',
+    ]),
+    httpSeconds: histogram(
+      'http_request_seconds',
+      'Time from the head of an HTTP request to the end of its response, by route.',
+      REQUEST_SECONDS,
+      ['route'],
+    ),
+    webhookDeliveries: counter('webhook_deliveries_total', 'Attempts to deliver a webhook by outcome.', [
+      'outcome',
+    ]),
+    webhookPending: gauge(
+      'webhook_pending',
+      'Webhook deliveries that wait or are being sent, of endpoints that are enabled; counted up to 100,000.',
+    ),
     alerts: counter('alerts_total', 'Messages to ALERT_URL by outcome.', ['outcome']),
     backgroundErrors: counter(
       'background_errors_total',
@@ -173,6 +253,35 @@ export function createMetrics() {
       'store_seconds',
       'Time from the first bytes until the object was stored.',
       TRANSFER_SECONDS,
+    ),
+    byteBudget: measured(
+      'byte_budget_bytes',
+      'BYTE_BUDGET: the memory that this process may use for the bytes of media items.',
+      () => budget?.totalBytes,
+    ),
+    byteBudgetReserved: measured(
+      'byte_budget_reserved_bytes',
+      'Bytes of the budget that attempts and previews have reserved.',
+      () => budget && budget.totalBytes - budget.freeBytes,
+    ),
+    byteBudgetWaiting: measured(
+      'byte_budget_waiting',
+      'Attempts and previews that wait for bytes of the budget.',
+      () => budget?.waiting,
+    ),
+    buildInfo: gauge('build_info', 'Always 1. Its labels are the version and the program.', [
+      'version',
+      'program',
+    ]),
+    memory: measured('memory_bytes', 'Resident memory of this process.', () => process.memoryUsage.rss()),
+    cpu: measuredTotal('cpu_seconds_total', 'Processor time of this process, of all its threads.', () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1e6;
+    }),
+    eventLoopBusy: measuredTotal(
+      'event_loop_busy_seconds_total',
+      'Time in which the event loop of this process was not idle. Its rate is the utilization, 0 to 1.',
+      () => performance.eventLoopUtilization().active / 1_000,
     ),
   };
 }

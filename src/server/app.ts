@@ -2,11 +2,7 @@
 import cookie from '@fastify/cookie';
 import helmet, { type FastifyHelmetOptions } from '@fastify/helmet';
 import Fastify, { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
-import {
-  hasZodFastifySchemaValidationErrors,
-  validatorCompiler,
-  type ZodTypeProvider,
-} from 'fastify-type-provider-zod';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { DatabaseUnavailableError } from '../catalogue/database/database.ts';
 import { FailureError } from '../failures.ts';
 import { createExporter } from '../pipeline/export/exporter.ts';
@@ -15,14 +11,18 @@ import { LISTENER_LIMITS, limitConnections, timeoutsOf } from '../runtime/networ
 import { redact } from '../runtime/redaction.ts';
 import { isStoreRefusal } from '../store-failures.ts';
 import { dashboardRoutes } from './dashboard/routes.ts';
+import { addHttpMetrics } from './http-metrics.ts';
 import { addLoadShedding } from './load-shedding.ts';
-import { type FieldError, Problem, sendProblem } from './problem.ts';
+import { registerOpenApi } from './openapi/document.ts';
+import { Problem, sendProblem } from './problem.ts';
 import type { ProblemCode } from './problem-table.ts';
+import { addRequestSpans } from './request-spans.ts';
 import type { App, RouteDeps } from './route-deps.ts';
 import { callbackRoutes } from './routes/callback.ts';
 import { deadLetterRoutes } from './routes/dead-letters/dead-letters.ts';
 import { redriveRoutes } from './routes/dead-letters/redrives.ts';
 import { eventRoutes } from './routes/events/events.ts';
+import { webhookDocs } from './routes/events/webhook-docs.ts';
 import { healthRoutes } from './routes/health.ts';
 import { contentRoutes } from './routes/media/content.ts';
 import { erasureRoutes } from './routes/media/erasures.ts';
@@ -43,11 +43,15 @@ import { settingsRoutes } from './routes/operations/settings.ts';
 import { statsRoutes } from './routes/operations/stats.ts';
 import { storeRoutes } from './routes/operations/store.ts';
 import { verificationRoutes } from './routes/operations/verifications.ts';
-import { apiDocRoutes, registerOpenApi } from './routes/pages/api-docs.ts';
+import { apiDocRoutes } from './routes/pages/api-docs.ts';
 import { loginRoutes } from './routes/pages/login.ts';
 import { loginLinkRoutes } from './routes/pages/login-links.ts';
+import { problemRoutes } from './routes/pages/problems.ts';
 import { queueBoardRoutes } from './routes/pages/queue-board.ts';
+import { webhookActRoutes } from './routes/webhooks/acts.ts';
+import { webhookRoutes } from './routes/webhooks/endpoints.ts';
 import { rejectUnknownParameters } from './unknown-parameters.ts';
+import { compileValidator, fieldErrorsOfRequest, InvalidInputError } from './validation.ts';
 
 const API_BODY_BYTES = 1024 * 1024;
 
@@ -65,14 +69,15 @@ function createApp(deps: RouteDeps): App {
     routerOptions: { maxParamLength: 512 },
     forceCloseConnections: 'idle',
     ...(deps.listener ? { serverFactory: deps.listener.attach } : {}),
-    frameworkErrors: (error, request, reply) => void sendProblem(request, reply, problemOf(error)),
+    frameworkErrors: (error, request, reply) => void sendProblem(request, reply, problemOf(error, request)),
   }).withTypeProvider<ZodTypeProvider>();
   if (!deps.listener) limitConnections(app.server, limits.connections);
-  app.setValidatorCompiler(validatorCompiler);
+  addHttpMetrics(app as unknown as App, deps.metrics);
+  app.setValidatorCompiler(compileValidator);
   // Response schemas are only documentation, which the tests verify. Validating our own rows here would cost time.
   app.setSerializerCompiler(() => (body) => JSON.stringify(body));
   app.setErrorHandler((error, request, reply) => {
-    const problem = problemOf(error as FastifyError);
+    const problem = problemOf(error as FastifyError, request);
     if (problem.code === 'database_away') deps.ingest.suspect();
     if (problem.code === 'internal') {
       const { method, routeOptions, url } = request;
@@ -86,6 +91,7 @@ function createApp(deps: RouteDeps): App {
     }
     return sendProblem(request, reply, problem);
   });
+  addRequestSpans(app as unknown as App, deps.tracer);
   return app as unknown as App;
 }
 
@@ -93,19 +99,10 @@ const notFound = (request: FastifyRequest, reply: FastifyReply) =>
   sendProblem(request, reply, new Problem('not_found'));
 
 /** Returns the problem for an error that a route threw; `internal`, without details, for an unknown kind of error. */
-function problemOf(error: FastifyError): Problem {
+function problemOf(error: FastifyError, request: FastifyRequest): Problem {
   if (error instanceof Problem) return error;
-  if (hasZodFastifySchemaValidationErrors(error)) {
-    const isQuery = error.validationContext === 'querystring';
-    const errors = error.validation.flatMap(({ instancePath, message, keyword, params }): FieldError[] => {
-      const { keys } = params as { keys?: readonly string[] };
-      if (isQuery && keyword === 'unrecognized_keys' && keys)
-        return keys.map((key) => ({ field: key.slice(0, 80), message: 'is not a parameter of this route' }));
-      const field = instancePath.replace(/^\//, '').replaceAll('/', '.');
-      return [{ field: field || `(${isQuery ? 'query' : 'body'})`, message: message ?? 'is not valid' }];
-    });
-    return new Problem('invalid_request', { errors });
-  }
+  if (error instanceof InvalidInputError)
+    return new Problem('invalid_request', { errors: fieldErrorsOfRequest(error, request) });
   if (error instanceof UnknownAccountError) return new Problem('unknown_account', { detail: error.message });
   if (error instanceof OverloadedError) return new Problem('overloaded', { retryAfterSeconds: 5 });
   if (error instanceof DatabaseUnavailableError)
@@ -144,7 +141,7 @@ function problemOf(error: FastifyError): Problem {
 export async function buildServer(deps: RouteDeps): Promise<App> {
   const app = createApp(deps);
   rejectUnknownParameters(app);
-  await registerOpenApi(app);
+  await registerOpenApi(app, webhookDocs);
   app.decorateRequest('principal');
   // Registered outside the scope of the other routes, so without their hooks: WeChat has neither a browser nor a key,
   // and calls often.
@@ -181,6 +178,7 @@ async function addKeyedRoutes(app: App, deps: RouteDeps): Promise<void> {
   await apiDocRoutes(app);
   const plugins = [
     healthRoutes,
+    problemRoutes,
     loginRoutes,
     loginLinkRoutes,
     mediaRoutes,
@@ -203,6 +201,8 @@ async function addKeyedRoutes(app: App, deps: RouteDeps): Promise<void> {
     accountCheckRoutes,
     alertRoutes,
     verificationRoutes,
+    webhookRoutes,
+    webhookActRoutes,
     doctorRoutes,
     metricsRoutes,
     queueBoardRoutes,

@@ -67,6 +67,12 @@ export const PROBLEMS = {
     'WeChat sends flat XML or JSON without DOCTYPE or entities; check the proxies between WeChat and this server.',
     '微信推送为不含 DOCTYPE 和自定义实体的 XML 或 JSON；请检查微信与本服务之间的代理。',
   ),
+  webhook_address: row(
+    400,
+    'Webhooks cannot be sent to this address',
+    'The rule is in rule and under errors. Addresses of your own network must be in WEBHOOK_ALLOW_HOSTS.',
+    '违反的规则见 rule 与 errors。内网地址须加入 WEBHOOK_ALLOW_HOSTS。',
+  ),
   unauthorized: row(
     401,
     'A key is needed',
@@ -134,6 +140,18 @@ export const PROBLEMS = {
     'GET /v1/redrives lists the latest ones.',
     '可通过 GET /v1/redrives 查看最近的重新归档。',
   ),
+  webhook_not_found: row(
+    404,
+    'No webhook endpoint has this id',
+    'GET /v1/webhooks lists the endpoints of the key.',
+    '可通过 GET /v1/webhooks 查看该密钥可用的接收地址。',
+  ),
+  delivery_not_found: row(
+    404,
+    'The endpoint has no delivery with this id',
+    'GET /v1/webhooks/{id}/deliveries lists them; those that ended longer ago than EVENT_RETENTION are removed.',
+    '可通过 GET /v1/webhooks/{id}/deliveries 查看；结束时间超过 EVENT_RETENTION 的投递会被删除。',
+  ),
   account_not_found: row(
     404,
     'No account has this id',
@@ -146,6 +164,24 @@ export const PROBLEMS = {
     'The status of the media item does not allow this',
     'Only dead media items can be redriven, and expired ones with force: true.',
     '只有 dead 状态的素材可以重新归档；expired 状态需指定 force: true。',
+  ),
+  webhook_configured: row(
+    409,
+    'This endpoint comes from WEBHOOK_URL',
+    'Change WEBHOOK_URL and WEBHOOK_SECRET and start the server again, or create another endpoint.',
+    '请修改 WEBHOOK_URL 与 WEBHOOK_SECRET 并重启服务，或另行创建接收地址。',
+  ),
+  webhook_limit: row(
+    409,
+    'There are as many webhook endpoints as there may be',
+    'Delete endpoints that are not needed, or let one receiver pass events on.',
+    '请删除不再需要的接收地址，或由一个接收地址转发事件。',
+  ),
+  replay_too_large: row(
+    409,
+    'The replay has more events than may be pending for one endpoint',
+    'Choose a shorter time; matched and room are the numbers. Read GET /v1/events for larger amounts.',
+    '请缩短时间范围，数量见 matched 与 room；数量较大时请读取 GET /v1/events。',
   ),
   not_archived: row(
     409,

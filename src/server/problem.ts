@@ -3,12 +3,18 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Language } from '../explanation.ts';
+import type { FieldError } from '../field-errors.ts';
+import { MEANINGS } from './problem-meanings.ts';
 import { PROBLEMS, type ProblemCode } from './problem-table.ts';
 
-export interface FieldError {
-  readonly field: string;
-  readonly message: string;
-}
+/** The page with an entry for each problem, which this server shows without a key. */
+export const PROBLEMS_PATH = '/docs/problems';
+
+/**
+ * Returns the `type` of a problem: the address of its entry. It is relative to the server, because no address outside
+ * is certain to be reachable where this service runs, and it has the full path, as RFC 9457 recommends for that.
+ */
+export const problemTypeOf = (code: ProblemCode): string => `${PROBLEMS_PATH}#${code}`;
 
 /** Thrown by a route and sent by the error handler. `detail` is our own text and contains no secret. */
 export class Problem extends Error {
@@ -55,14 +61,15 @@ export function languageOf(request: Pick<FastifyRequest, 'headers'>): Language {
 /** Returns the body of a problem response, which is also the result of a refused item in a batch. */
 export function problemBody(problem: Problem, language: Language): Record<string, unknown> {
   const { status, title, advice } = PROBLEMS[problem.code];
+  const errors = problem.errors?.map(({ field, message }) => ({ field, message: message[language] }));
   return {
-    type: 'about:blank',
-    title,
+    type: problemTypeOf(problem.code),
+    title: language === 'zh' ? MEANINGS[problem.code].titleZh : title,
     status,
     code: problem.code,
     ...(problem.detail ? { detail: problem.detail } : {}),
     advice: advice[language],
-    ...(problem.errors ? { errors: problem.errors } : {}),
+    ...(errors ? { errors } : {}),
     ...problem.more,
   };
 }

@@ -31,6 +31,8 @@ export interface RouteDeps
     | 'queue'
     | 'shutdown'
     | 'store'
+    | 'webhooks'
+    | 'tracer'
   > {
   access: Access;
   /** For log lines that clients can cause at a high rate. */

@@ -4,6 +4,7 @@ import type { AppContext } from '../app/app-context.ts';
 import { atMostOncePerSecond, runChecks } from '../app/checks.ts';
 import { openIngest } from '../app/server-parts/ingest.ts';
 import { openPreviews } from '../app/server-parts/previews.ts';
+import { keepConfiguredEndpoint } from '../app/webhooks/sending.ts';
 import { openWechatApi, type WechatAddresses } from '../app/wechat-clients.ts';
 import { renewAccounts } from '../app/worker.ts';
 import type { ApiKey } from '../config/api-keys.ts';
@@ -75,6 +76,7 @@ export async function openServer(
 ): Promise<RunningServer> {
   const { config, shutdown } = context;
   const ingest = await openIngest(context);
+  keepConfiguredEndpoint(context);
   const repeatedLog = createRepeatedLog(context.log);
   shutdown.step('repeated log lines', async () => repeatedLog.close());
   const previews = openPreviews(context, repeatedLog);

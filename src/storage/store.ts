@@ -7,6 +7,7 @@ import { UPLOAD_PARTS, type UploadParts, uploadMemoryBytes } from '../config/upl
 import { type FailureError, failure } from '../failures.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
+import type { Tracer } from '../runtime/tracing/tracer.ts';
 import { createErase, type UndeletedVersion } from './erase.ts';
 import { createHeadObject, isNotFound } from './head.ts';
 import { createAddress } from './http/address.ts';
@@ -40,6 +41,7 @@ export interface StoreOptions extends Partial<UploadParts> {
   readonly secureContext?: SecureContext | undefined;
   readonly clock: Clock;
   readonly log?: Pick<Log, 'debug'>;
+  readonly tracer?: Tracer;
   /** How long the store may be silent before a request fails. Default 30 s. */
   readonly idleTimeoutMs?: number;
   /** How long the body of a put may be silent before the put fails. Default 60 s. */
@@ -128,6 +130,7 @@ export function createStore(options: StoreOptions): Store {
     clock,
     idleTimeoutMs,
     secureContext: options.secureContext,
+    tracer: options.tracer,
   });
   const links = createLinks({
     signer,

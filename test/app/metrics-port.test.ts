@@ -28,6 +28,7 @@ function partsOn(t: TestContext, port: number | undefined) {
     processes: { read: async () => ({ processes: [], workers: { alive: 1 } }) },
     storeHold: { read: async () => ({ hold: undefined, lastProbeSuccessAt: undefined }) },
     verifications: { getLastDone: async () => undefined },
+    events: { oldestWaiting: async () => undefined },
     alertFacts: {
       atRisk: async () => NONE,
       unacknowledged: async () => NONE,

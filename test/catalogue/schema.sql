@@ -192,6 +192,7 @@ media.msg_id text
 media.pic_url text
 media.text text
 media.labels jsonb
+media.traceparent text
 media.sent_at timestamp with time zone
 media.expires_at timestamp with time zone
 media.closes_at timestamp with time zone
@@ -309,6 +310,44 @@ verification_finding.what text NOT NULL
 verification_finding.media text
 verification_finding.object_key text
 verification_finding.detail text
+webhook_delivery.id bigint NOT NULL GENERATED ALWAYS AS IDENTITY
+webhook_delivery.endpoint text NOT NULL
+webhook_delivery.position bigint NOT NULL
+webhook_delivery.event uuid NOT NULL
+webhook_delivery.type text NOT NULL
+webhook_delivery.at timestamp with time zone NOT NULL
+webhook_delivery.account text
+webhook_delivery.media text
+webhook_delivery.state text NOT NULL DEFAULT 'pending'::text
+webhook_delivery.attempts smallint NOT NULL DEFAULT 0
+webhook_delivery.due_at timestamp with time zone
+webhook_delivery.lease text
+webhook_delivery.leased_until timestamp with time zone
+webhook_delivery.attempted_at timestamp with time zone
+webhook_delivery.duration_ms integer
+webhook_delivery.status smallint
+webhook_delivery.reason text
+webhook_delivery.created_at timestamp with time zone NOT NULL
+webhook_delivery.ended_at timestamp with time zone
+webhook_endpoint.id text NOT NULL
+webhook_endpoint.url text NOT NULL
+webhook_endpoint.description text
+webhook_endpoint.types text[]
+webhook_endpoint.accounts text[]
+webhook_endpoint.secret jsonb NOT NULL
+webhook_endpoint.previous_secret jsonb
+webhook_endpoint.previous_secret_until timestamp with time zone
+webhook_endpoint.position bigint NOT NULL
+webhook_endpoint.missed bigint NOT NULL DEFAULT 0
+webhook_endpoint.disabled_at timestamp with time zone
+webhook_endpoint.disabled_reason text
+webhook_endpoint.failing_since timestamp with time zone
+webhook_endpoint.last_success_at timestamp with time zone
+webhook_endpoint.last_failure jsonb
+webhook_endpoint.created_at timestamp with time zone NOT NULL
+webhook_endpoint.created_by text NOT NULL
+webhook_endpoint.updated_at timestamp with time zone NOT NULL
+webhook_endpoint.deleted_at timestamp with time zone
 
 -- Storage options
 event_outbox WITH (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=2000, autovacuum_vacuum_insert_scale_factor=0.2)
@@ -316,6 +355,8 @@ history_minute WITH (fillfactor=50)
 media WITH (fillfactor=80, autovacuum_vacuum_scale_factor=0.05)
 media_count WITH (fillfactor=50)
 media_search WITH (gin_pending_list_limit=512)
+webhook_delivery WITH (fillfactor=80, autovacuum_vacuum_scale_factor=0.05)
+webhook_endpoint WITH (fillfactor=50)
 
 -- Constraints
 wma.account.account_pkey PRIMARY KEY (account)
@@ -357,6 +398,13 @@ wma.verification.verification_pkey PRIMARY KEY (id)
 wma.verification.verification_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'running'::text, 'done'::text, 'stopped'::text])))
 wma.verification_finding.verification_finding_pkey PRIMARY KEY (verification, seq)
 wma.verification_finding.verification_finding_verification_fkey FOREIGN KEY (verification) REFERENCES wma.verification(id) ON DELETE CASCADE
+wma.webhook_delivery.webhook_delivery_check CHECK (((state = 'pending'::text) = (due_at IS NOT NULL)))
+wma.webhook_delivery.webhook_delivery_pkey PRIMARY KEY (id)
+wma.webhook_delivery.webhook_delivery_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text])))
+wma.webhook_endpoint.webhook_endpoint_accounts_check CHECK ((cardinality(accounts) > 0))
+wma.webhook_endpoint.webhook_endpoint_check CHECK (((disabled_at IS NULL) = (disabled_reason IS NULL)))
+wma.webhook_endpoint.webhook_endpoint_pkey PRIMARY KEY (id)
+wma.webhook_endpoint.webhook_endpoint_types_check CHECK ((cardinality(types) > 0))
 
 -- Indexes
 CREATE UNIQUE INDEX account_pkey ON wma.account USING btree (account)
@@ -436,6 +484,12 @@ CREATE INDEX verification_created ON wma.verification USING btree (created_at DE
 CREATE UNIQUE INDEX verification_finding_pkey ON wma.verification_finding USING btree (verification, seq)
 CREATE INDEX verification_open ON wma.verification USING btree (created_at) WHERE (state = ANY (ARRAY['waiting'::text, 'running'::text]))
 CREATE UNIQUE INDEX verification_pkey ON wma.verification USING btree (id)
+CREATE INDEX webhook_delivery_due ON wma.webhook_delivery USING btree (endpoint, due_at, id) WHERE (state = 'pending'::text)
+CREATE INDEX webhook_delivery_ended ON wma.webhook_delivery USING btree (ended_at) WHERE (ended_at IS NOT NULL)
+CREATE INDEX webhook_delivery_leased ON wma.webhook_delivery USING btree (endpoint, leased_until) WHERE (leased_until IS NOT NULL)
+CREATE UNIQUE INDEX webhook_delivery_pkey ON wma.webhook_delivery USING btree (id)
+CREATE INDEX webhook_delivery_state ON wma.webhook_delivery USING btree (endpoint, state, id)
+CREATE UNIQUE INDEX webhook_endpoint_pkey ON wma.webhook_endpoint USING btree (id)
 
 -- Functions
 CREATE OR REPLACE FUNCTION wma.accept(refs json, accepted_at timestamp with time zone, channel text)
@@ -446,11 +500,11 @@ AS $function$
   WITH given AS (
     SELECT * FROM json_to_recordset(refs) AS given (
       id text, account text, media_id text, kind text, variant text, parent_id text, open_id text, msg_id text,
-      pic_url text, text text, labels jsonb, sent_at timestamptz, expires_at timestamptz, closes_at timestamptz,
+      pic_url text, text text, labels jsonb, traceparent text, sent_at timestamptz, expires_at timestamptz, closes_at timestamptz,
       failure jsonb)
   ), written AS (
     INSERT INTO media AS m (id, account, media_id, kind, variant, parent_id, open_id, msg_id, pic_url,
-      text, labels, sent_at, expires_at, closes_at, failure, status, stage, created_at, updated_at)
+      text, labels, traceparent, sent_at, expires_at, closes_at, failure, status, stage, created_at, updated_at)
     SELECT given.*, CASE WHEN failure IS NULL THEN 'pending' ELSE 'dead' END,
       CASE WHEN failure IS NULL THEN 1 END, accepted_at, accepted_at
     FROM given ORDER BY id
@@ -465,14 +519,15 @@ AS $function$
       pic_url = coalesce(m.pic_url, excluded.pic_url),
       text = coalesce(m.text, excluded.text),
       labels = coalesce(m.labels, excluded.labels),
+      traceparent = coalesce(m.traceparent, excluded.traceparent),
       updated_at = accepted_at
     WHERE m.status <> 'erased' AND (
       excluded.sent_at < m.sent_at OR
-      (m.variant, m.parent_id, m.open_id, m.msg_id, m.pic_url, m.text, m.labels) IS DISTINCT FROM
+      (m.variant, m.parent_id, m.open_id, m.msg_id, m.pic_url, m.text, m.labels, m.traceparent) IS DISTINCT FROM
       (coalesce(m.variant, excluded.variant), coalesce(m.parent_id, excluded.parent_id),
        coalesce(m.open_id, excluded.open_id), coalesce(m.msg_id, excluded.msg_id),
        coalesce(m.pic_url, excluded.pic_url), coalesce(m.text, excluded.text),
-       coalesce(m.labels, excluded.labels)))
+       coalesce(m.labels, excluded.labels), coalesce(m.traceparent, excluded.traceparent)))
     RETURNING m.id, m.status, m.xmax = 0 AS created
   ), notified AS (
     SELECT pg_notify(channel, '')
@@ -485,7 +540,7 @@ AS $function$
   -- A CTE that is not read is not run: this reads "notified".
   WHERE (SELECT count(*) FROM notified) >= 0
 $function$
-CREATE OR REPLACE FUNCTION wma.archive(account text, media_id text, kind text, sent_at timestamp with time zone DEFAULT now(), variant text DEFAULT NULL::text, parent_id text DEFAULT NULL::text, open_id text DEFAULT NULL::text, msg_id text DEFAULT NULL::text, pic_url text DEFAULT NULL::text, labels jsonb DEFAULT NULL::jsonb, media_lifetime interval DEFAULT '72:00:00'::interval, text text DEFAULT NULL::text)
+CREATE OR REPLACE FUNCTION wma.archive(account text, media_id text, kind text, sent_at timestamp with time zone DEFAULT now(), variant text DEFAULT NULL::text, parent_id text DEFAULT NULL::text, open_id text DEFAULT NULL::text, msg_id text DEFAULT NULL::text, pic_url text DEFAULT NULL::text, labels jsonb DEFAULT NULL::jsonb, media_lifetime interval DEFAULT '72:00:00'::interval, text text DEFAULT NULL::text, traceparent text DEFAULT NULL::text)
  RETURNS text
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -506,6 +561,9 @@ DECLARE
     WHEN char_length(pic_url) NOT BETWEEN 1 AND 2048
       OR pic_url !~ '^https?://([A-Za-z0-9-]+[.])*[A-Za-z][A-Za-z0-9-]*(:[0-9]{1,4})?([/?#][^[:space:]]*)?$'
       THEN 'pic_url: a link of http or https to a host by its name, at most 2048 characters'
+    WHEN traceparent !~ '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$'
+      OR traceparent ~ '^00-0{32}-' OR traceparent ~ '-0{16}-..$'
+      THEN 'traceparent: as in W3C Trace Context, version 00'
     WHEN char_length(text) NOT BETWEEN 1 AND 2000 THEN 'text: 1 to 2000 characters'
     WHEN sent NOT BETWEEN '2011-01-01Z' AND '2100-01-01Z' THEN 'sent_at: between 2011 and 2100'
     WHEN media_lifetime IS NULL OR media_lifetime NOT BETWEEN '1 second' AND '30 days'
@@ -532,7 +590,7 @@ BEGIN
   PERFORM FROM accept(json_build_array(json_build_object(
     'id', new_id, 'account', account, 'media_id', media_id, 'kind', kind, 'variant', variant,
     'parent_id', parent_id, 'open_id', open_id, 'msg_id', msg_id, 'pic_url', pic_url, 'text', text,
-    'labels', labels, 'sent_at', sent, 'expires_at', sent + media_lifetime, 'closes_at', sent + media_lifetime + interval '2 hours',
+    'labels', labels, 'traceparent', traceparent, 'sent_at', sent, 'expires_at', sent + media_lifetime, 'closes_at', sent + media_lifetime + interval '2 hours',
     'failure', CASE WHEN kind = 'file' AND starts_with(media_id, 'msg:')
       THEN '{"code": "not_downloadable", "class": "permanent_media"}'::json END
   )), now(), current_schema() || '_due');

@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type Config, ConfigError, configSecrets, loadConfig } from '../../src/config/config.ts';
+import { type Config, ConfigError, loadConfig } from '../../src/config/config.ts';
+import { configSecrets } from '../../src/config/values/secrets.ts';
 
 function setup(t: TestContext, files: Record<string, string> = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'wma-config-'));
@@ -361,6 +362,50 @@ test('half of a key pair of AWS is a mistake, never an embedded store', (t) => {
       'S3_ACCESS_KEY_ID',
       'S3_SECRET_ACCESS_KEY',
     ]);
+});
+
+test('WEBHOOK_URL and WEBHOOK_SECRET belong together, and the secret is of the form that signs', (t) => {
+  const { load, failureOf, mistakesOf } = setup(t);
+  const url = 'https://example.com/hook?key=of-the-receiver-0123';
+  const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`;
+  assert.equal(load({}).webhooks.configured, undefined);
+  const config = load({ WEBHOOK_URL: url, WEBHOOK_SECRET: secret });
+  assert.deepEqual(config.webhooks.configured, { url, secret });
+  const secrets = configSecrets(config);
+  assert.ok(secrets.includes(secret) && secrets.includes('of-the-receiver-0123'));
+  assert.ok(!JSON.stringify(config.settings).includes('of-the-receiver'));
+  assert.deepEqual(mistakesOf({ WEBHOOK_URL: url }), ['WEBHOOK_SECRET']);
+  assert.deepEqual(mistakesOf({ WEBHOOK_SECRET: secret }), ['WEBHOOK_URL']);
+  for (const wrong of [
+    'a-password',
+    secret.slice(6),
+    `whsec_${Buffer.alloc(23).toString('base64')}`,
+    `whsec_${Buffer.alloc(65).toString('base64')}`,
+    'whsec_####',
+  ]) {
+    const { message } = failureOf({ WEBHOOK_URL: url, WEBHOOK_SECRET: wrong });
+    assert.match(
+      message,
+      /WEBHOOK_SECRET must be whsec_ .*openssl rand -base64 32.*Example: WEBHOOK_SECRET=whsec_/s,
+    );
+    assert.ok(!message.includes(wrong));
+  }
+});
+
+test('WEBHOOK_SECRET_FILE is read', (t) => {
+  const { folder, load } = setup(t, { secret: `whsec_${Buffer.alloc(24, 1).toString('base64')}\n` });
+  const WEBHOOK_SECRET_FILE = join(folder, 'secret');
+  const { webhooks } = load({ WEBHOOK_URL: 'https://example.com/', WEBHOOK_SECRET_FILE });
+  assert.match(webhooks.configured?.secret ?? '', /^whsec_[A-Za-z0-9+/]{32}$/);
+});
+
+test('WEBHOOK_ALLOW_HOSTS is read with ports and networks', (t) => {
+  const { load } = setup(t);
+  const { webhooks } = load({ WEBHOOK_ALLOW_HOSTS: 'Hooks.lan:8080, 10.0.0.0/8,receiver' });
+  assert.deepEqual(webhooks.allowed, {
+    hosts: [{ host: 'hooks.lan', port: 8080 }, { host: 'receiver' }],
+    networks: ['10.0.0.0/8'],
+  });
 });
 
 test('FETCH_ALLOW_HOSTS is read with ports', (t) => {

@@ -22,6 +22,7 @@ const COMMENTS: Readonly<Record<string, RegExp>> = {
   python: /(?:^|\s+)# .*$/,
   sql: /\s*-- .*$/,
   js: /\s*\/\/ .*$/,
+  php: /\s*\/\/ .*$/,
   mermaid: /: .*$/,
 };
 

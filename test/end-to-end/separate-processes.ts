@@ -6,7 +6,7 @@ import { folderForTest, startProgram } from './programs.ts';
 import { setup } from './wechat.ts';
 
 /** Undefined where Redis or Postgres is missing; the test is then skipped. `start` runs a program by its file. */
-export async function setupProcesses(t: TestContext) {
+export async function setupProcesses(t: TestContext, variables: Readonly<Record<string, string>> = {}) {
   const [database, redis] = [await postgresForTest(t), await redisForTest(t)];
   if (!database || !redis) return undefined;
   const wechat = await setup(t);
@@ -20,6 +20,7 @@ export async function setupProcesses(t: TestContext) {
     REDIS_URL: redis.url,
     QUEUE_PREFIX: redis.prefix,
     FETCH_IDLE_TIMEOUT: '5m',
+    ...variables,
   };
   return { ...wechat, s3, env, start: (file: string) => startProgram(t, { file, folder, env }) };
 }

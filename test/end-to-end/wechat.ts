@@ -28,6 +28,7 @@ export interface Row {
   readonly waiting?: { readonly reason: string };
   readonly objectKey?: string;
   readonly link?: { readonly url: string };
+  readonly traceparent?: string;
 }
 
 export async function setup(t: TestContext) {
@@ -68,8 +69,12 @@ export async function setup(t: TestContext) {
   return {
     url,
     env,
+    key: KEY,
+    account,
     get,
     row,
+    /** Returns the id of a new picture that no callback has named. */
+    mintPicture: (): string => simulator.mint(account.account, { kind: 'image', seed: seed++ }),
     /** Posts a callback in safe mode. Resolves with the item's id, or undefined when the response was not `success`. */
     send: async (wish: Omit<MessageSpec, 'account' | 'seed'>): Promise<string | undefined> => {
       const message = composeMessage(simulator, {

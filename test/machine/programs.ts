@@ -9,6 +9,8 @@ export const PROGRAM_PACKAGES = {
   nginx: ['nginx-light'],
   openssl: ['openssl'],
   pgbouncer: ['pgbouncer'],
+  prometheus: ['prometheus'],
+  promtool: ['prometheus'],
   radosgw: ['radosgw', 'ceph-mon', 'ceph-mgr', 'ceph-osd', 'ceph-common'],
   squid: ['squid'],
 } as const satisfies Record<string, readonly string[]>;

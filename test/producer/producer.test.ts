@@ -8,7 +8,8 @@ import { createDatabase } from '../../src/catalogue/database/database.ts';
 import { migrate } from '../../src/catalogue/database/migrate.ts';
 import { createPostgresPool } from '../../src/catalogue/database/postgres.ts';
 import { idOf } from '../../src/media.ts';
-import { createProducer, type Producer, type ProducerOptions } from '../../src/producer/producer.ts';
+import type { ProducerOptions } from '../../src/producer/options.ts';
+import { createProducer, type Producer } from '../../src/producer/producer.ts';
 import type { ArchiveJob } from '../../src/queue/consumer.ts';
 import { openArchiveQueue } from '../../src/queue/queue.ts';
 import { createLog } from '../../src/runtime/log.ts';
@@ -69,6 +70,23 @@ test('rows: a message is durable when archive resolves, and a repeat changes not
     ...expected,
   ]);
   assert.deepEqual((await catalogue.media.get(id))?.updatedAt, row?.updatedAt);
+});
+
+test('rows: a call names the trace of its items, and an invalid one fails the call', {
+  skip: missing.postgres,
+}, async (t) => {
+  const databaseUrl = (await postgresForTest(t))!;
+  const catalogue = await prepare(t, databaseUrl);
+  const producer = open(t, { account: ACCOUNT, databaseUrl });
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+  const own = traceparent.replace(/01$/, '00');
+  const [message, reference] = await producer.archive(
+    [IMAGE, { mediaId: 'media-2', kind: 'image', traceparent: own }],
+    { traceparent },
+  );
+  assert.equal((await catalogue.media.get(message!.id))?.traceparent, traceparent);
+  assert.equal((await catalogue.media.get(reference!.id))?.traceparent, own);
+  await assert.rejects(producer.archive(IMAGE, { traceparent: 'x' }), { code: 'invalid' });
 });
 
 test('rows: an unknown account or one invalid item fails the whole call', {

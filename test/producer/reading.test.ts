@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { idOf } from '../../src/media.ts';
-import { type ProducerInput, readInputs } from '../../src/producer/reading.ts';
+import type { ProducerInput } from '../../src/producer/input.ts';
+import { readInputs } from '../../src/producer/reading.ts';
 
 const ACCOUNT = 'wx0123456789abcdef';
 const read = (...inputs: unknown[]) => readInputs(inputs as ProducerInput[], ACCOUNT);

@@ -23,6 +23,17 @@ test('what is sent is what is read', () => {
   });
 });
 
+test('the trace of a foreign job is kept where it is valid, and is otherwise no reason to refuse the job', () => {
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+  const read = (given: unknown) => {
+    const parsed = parseJob({ id, name: 'archive', data: { ...toJobData(reference), traceparent: given } });
+    assert.ok('reference' in parsed);
+    return parsed.reference.traceparent;
+  };
+  assert.equal(read(traceparent), traceparent);
+  for (const invalid of ['x', '', 7, null, traceparent.toUpperCase()]) assert.equal(read(invalid), undefined);
+});
+
 test('only digits are a generation', () => {
   const data = toJobData(reference);
   for (const generation of ['', '-1', '1.5', '1e3', ' 1', '0x1', '9'.repeat(10)]) {

@@ -31,3 +31,21 @@ test('a server exports no count of archived items, and a worker no count of item
   const everything = new Set([...server!, ...worker!, ...sweep!]);
   assert.deepEqual(everything, all, 'each metric is shown by some program');
 });
+
+test('the byte budget, memory and processor are read at the moment of a scrape', async () => {
+  const budget = { totalBytes: 100, freeBytes: 100, waiting: 0 };
+  const { registry } = createMetrics({ budget });
+  const read = async (name: string) =>
+    Number(new RegExp(`^wma_${name} (.+)$`, 'm').exec(await registry.metrics())?.[1]);
+  assert.equal(await read('byte_budget_bytes'), 100);
+  assert.equal(await read('byte_budget_reserved_bytes'), 0);
+  Object.assign(budget, { freeBytes: 30, waiting: 2 });
+  assert.equal(await read('byte_budget_reserved_bytes'), 70);
+  assert.equal(await read('byte_budget_waiting'), 2);
+  assert.ok((await read('memory_bytes')) > 1e7);
+  const first = await read('cpu_seconds_total');
+  const used = process.cpuUsage();
+  while (process.cpuUsage(used).user < 30_000);
+  const grown = (await read('cpu_seconds_total')) - first;
+  assert.ok(grown >= 0.03 && grown < first + 10, `${first} s, then ${grown} s more`);
+});

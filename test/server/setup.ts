@@ -15,6 +15,7 @@ import { problemSchema } from '../../src/server/routes/problem-schema.ts';
 import { type OpenServerOptions, openServer, type RunningServer } from '../../src/server/start.ts';
 import { signatureOf } from '../../src/simulator/callbacks/envelope.ts';
 import { databaseTemplate } from '../embedded/database/open.ts';
+import { undocumented } from './documented.ts';
 
 export const PLAIN: Account = {
   account: 'wx0000000000000001',
@@ -131,9 +132,10 @@ export async function openTestServer(
   });
   const { url } = server;
 
-  const call: TestServer['call'] = (path, { method, key, headers, body, json } = {}) =>
-    fetch(url + path, {
-      method: method ?? (body !== undefined || json !== undefined ? 'POST' : 'GET'),
+  const call: TestServer['call'] = async (path, { method: given, key, headers, body, json } = {}) => {
+    const method = given ?? (body !== undefined || json !== undefined ? 'POST' : 'GET');
+    const response = await fetch(url + path, {
+      method,
       redirect: 'manual',
       headers: {
         ...(key ? { authorization: `Bearer ${KEYS[key]}` } : {}),
@@ -142,6 +144,12 @@ export async function openTestServer(
       },
       ...(json === undefined ? (body === undefined ? {} : { body }) : { body: JSON.stringify(json) }),
     });
+    if (!response.headers.get('content-type')?.startsWith('application/problem+json')) return response;
+    const text = await response.clone().text();
+    // A response to HEAD has no body.
+    if (text !== '') assert.equal(undocumented(method, path, JSON.parse(text)), undefined);
+    return response;
+  };
 
   async function json<T>(path: string, options: Call, status = 200): Promise<T> {
     const response = await call(path, options);

@@ -31,8 +31,8 @@ export const LAYERS: Record<string, readonly string[]> = {
  * free where they are not listed: circles of files are refused anyway.
  */
 export const SIBLINGS: Record<string, readonly string[]> = {
-  'src/runtime': ['text', '.', 'concurrency', 'disk', 'network'],
-  'src/config': ['values', 'accounts'],
+  'src/runtime': ['text', '.', 'concurrency', 'disk', 'network', 'tracing'],
+  'src/config': ['values', 'webhooks', 'accounts', 'traces'],
   'src/wechat': ['http', 'api', 'tokens', 'media', 'callback', 'customer-service'],
   'src/storage': ['http', 'upload'],
   'src/catalogue': [
@@ -48,10 +48,12 @@ export const SIBLINGS: Record<string, readonly string[]> = {
     'history',
     'redrive',
     'verification',
+    'webhooks',
   ],
   'src/embedded': ['database', 's3'],
   'src/embedded/s3': ['protocol', 'files', 'operations'],
   'src/preview': ['converter', 'process', 'cache'],
+  'src/app': ['webhooks', 'server-parts'],
   'src/pipeline': [
     'views',
     'dispatch',
@@ -61,12 +63,13 @@ export const SIBLINGS: Record<string, readonly string[]> = {
     'verify',
     'export',
     'events',
+    'webhooks',
     'checks',
     'alerts',
   ],
-  'src/server': ['auth', 'callbacks', 'start', 'views', 'routes', 'dashboard'],
+  'src/server': ['auth', 'callbacks', 'start', 'views', 'openapi', 'routes', 'dashboard'],
   'src/server/dashboard': ['browser', 'core', 'texts', 'components', 'pages'],
-  'src/server/dashboard/pages': ['media', 'acts', 'operations', 'overview'],
-  'src/server/routes': ['dead-letters', 'media', 'operations', 'events', 'pages'],
+  'src/server/dashboard/pages': ['media', 'acts', 'operations', 'webhooks', 'overview'],
+  'src/server/routes': ['dead-letters', 'media', 'operations', 'webhooks', 'events', 'pages'],
   'src/simulator': ['media', 'accounts', 'http', 'faults', 'api', 'callbacks'],
 };

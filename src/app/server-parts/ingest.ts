@@ -9,7 +9,17 @@ import type { AppContext } from '../app-context.ts';
 
 export type IngestContext = Pick<
   AppContext,
-  'accept' | 'accounts' | 'catalogue' | 'clock' | 'config' | 'due' | 'log' | 'metrics' | 'shutdown' | 'health'
+  | 'accept'
+  | 'accounts'
+  | 'catalogue'
+  | 'clock'
+  | 'config'
+  | 'due'
+  | 'log'
+  | 'metrics'
+  | 'shutdown'
+  | 'health'
+  | 'tracer'
 >;
 
 /** Opens the ingest, and replays the records that an earlier run or a process that died left in the spool. */

@@ -20,6 +20,15 @@ export const AUDIT_ACTIONS = {
   link: 'an item',
   open: 'an item',
   export: 'an export',
+  'webhook.create': 'a webhook endpoint',
+  'webhook.change': 'a webhook endpoint',
+  'webhook.delete': 'a webhook endpoint',
+  'webhook.rotate': 'a webhook endpoint',
+  'webhook.enable': 'a webhook endpoint',
+  'webhook.disable': 'a webhook endpoint',
+  'webhook.test': 'a webhook endpoint',
+  'webhook.resend': 'a webhook endpoint',
+  'webhook.replay': 'a webhook endpoint',
 } as const satisfies Record<string, string>;
 
 export type AuditAction = keyof typeof AUDIT_ACTIONS;

@@ -69,6 +69,7 @@ export function createMediaInserts(database: Queryable, schema: string, lifetime
         pic_url: reference.picUrl,
         text: reference.text,
         labels: reference.labels,
+        traceparent: reference.traceparent,
         sent_at: reference.sentAt,
         expires_at: new Date(reference.sentAt.getTime() + lifetimes.lifetimeMs),
         closes_at: new Date(reference.sentAt.getTime() + lifetimes.lifetimeMs + lifetimes.closingMs),

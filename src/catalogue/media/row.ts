@@ -20,6 +20,8 @@ export interface MediaRow {
   /** What WeChat recognised in a voice, or the title of a forwarded item. */
   readonly text?: string;
   readonly labels?: Record<string, string>;
+  /** The trace of the item, in the form of W3C Trace Context. */
+  readonly traceparent?: string;
   readonly sentAt?: Date;
   readonly expiresAt?: Date;
   readonly closesAt?: Date;
@@ -68,6 +70,7 @@ export interface MediaRecord {
   pic_url: string | null;
   text: string | null;
   labels: Record<string, string> | null;
+  traceparent: string | null;
   sent_at: Date | null;
   expires_at: Date | null;
   closes_at: Date | null;
@@ -146,6 +149,7 @@ export const REFERENCE_COLUMNS = [
   'pic_url',
   'text',
   'labels',
+  'traceparent',
   'sent_at',
 ] as const;
 export type ReferenceRecord = Pick<MediaRecord, (typeof REFERENCE_COLUMNS)[number]>;
@@ -161,6 +165,7 @@ const referenceFieldsOf = (record: ReferenceRecord) => ({
   picUrl: record.pic_url,
   text: record.text,
   labels: record.labels,
+  traceparent: record.traceparent,
   sentAt: record.sent_at,
 });
 

@@ -30,6 +30,8 @@ CREATE TABLE media (
   -- What WeChat recognised in a voice, or the title of a forwarded item; at most 2,000 characters.
   text            text,
   labels          jsonb,
+  -- The trace of the item (W3C Trace Context).
+  traceparent     text,
   sent_at         timestamptz,
   -- WeChat deletes the file at expires_at. No attempt begins after closes_at.
   expires_at      timestamptz,
@@ -660,7 +662,73 @@ END $$;
 CREATE TRIGGER store_hold_changed AFTER UPDATE ON store_hold FOR EACH ROW
   WHEN ((OLD.since IS NULL) <> (NEW.since IS NULL)) EXECUTE FUNCTION record_store_hold();
 
--- 11. Processes of the service ----------------------------------------------------------------------------------------
+-- 11. Webhooks --------------------------------------------------------------------------------------------------------
+
+CREATE TABLE webhook_endpoint (
+  -- whe_ and 24 hex digits; of the endpoint of WEBHOOK_URL: configured.
+  id                    text PRIMARY KEY,
+  url                   text NOT NULL,
+  description           text,
+  -- NULL: all.
+  types                 text[] CHECK (cardinality(types) > 0),
+  accounts              text[] CHECK (cardinality(accounts) > 0),
+  -- The signing secret, encrypted with each of a few secrets of the configuration before it gets here: {name: text}.
+  secret                jsonb NOT NULL,
+  -- The secret before the last rotation. It signs too until then.
+  previous_secret       jsonb,
+  previous_secret_until timestamptz,
+  -- The position in the feed up to which deliveries were made.
+  position              bigint NOT NULL,
+  -- Events that were removed before deliveries were made of them.
+  missed                bigint NOT NULL DEFAULT 0,
+  disabled_at           timestamptz,
+  disabled_reason       text,
+  -- The first failure since the last success.
+  failing_since         timestamptz,
+  last_success_at       timestamptz,
+  -- {at, reason, status}.
+  last_failure          jsonb,
+  created_at            timestamptz NOT NULL,
+  created_by            text NOT NULL,
+  updated_at            timestamptz NOT NULL,
+  -- Its deliveries are removed in steps, then the row.
+  deleted_at            timestamptz,
+  CHECK ((disabled_at IS NULL) = (disabled_reason IS NULL))
+) WITH (fillfactor = 50);
+
+-- One sending of one event to one endpoint. It has no body: the row is read anew for each attempt. It has what the feed
+-- has of the event, because it may be sent again after the event is removed.
+CREATE TABLE webhook_delivery (
+  id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  endpoint     text NOT NULL,
+  position     bigint NOT NULL,
+  event        uuid NOT NULL,
+  type         text NOT NULL,
+  at           timestamptz NOT NULL,
+  account      text,
+  media        text,
+  state        text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'failed')),
+  -- Attempts that ended, since it was made or sent again.
+  attempts     smallint NOT NULL DEFAULT 0,
+  -- The next attempt; while one runs, the end of its lease.
+  due_at       timestamptz,
+  lease        text,
+  leased_until timestamptz,
+  -- The last attempt.
+  attempted_at timestamptz,
+  duration_ms  integer,
+  status       smallint,
+  reason       text,
+  created_at   timestamptz NOT NULL,
+  ended_at     timestamptz,
+  CHECK ((state = 'pending') = (due_at IS NOT NULL))
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
+CREATE INDEX webhook_delivery_due ON webhook_delivery (endpoint, due_at, id) WHERE state = 'pending';
+CREATE INDEX webhook_delivery_leased ON webhook_delivery (endpoint, leased_until) WHERE leased_until IS NOT NULL;
+CREATE INDEX webhook_delivery_state ON webhook_delivery (endpoint, state, id);
+CREATE INDEX webhook_delivery_ended ON webhook_delivery (ended_at) WHERE ended_at IS NOT NULL;
+
+-- 12. Processes of the service ----------------------------------------------------------------------------------------
 
 -- The worker registry: every live process, what it reports about itself, and how its clock compares. The times are those
 -- of the database's clock, so that a process with a wrong clock does not count as alive too long and ends no other.
@@ -708,7 +776,7 @@ CREATE TABLE catalogue (
 );
 INSERT INTO catalogue DEFAULT VALUES;
 
--- 12. Functions for producers -----------------------------------------------------------------------------------------
+-- 13. Functions for producers -----------------------------------------------------------------------------------------
 
 -- The service itself and producers in any language insert references by the same rule. The functions mean the same in
 -- every session, whatever standard_conforming_strings or DateStyle are there: their texts hold no backslashes.
@@ -723,11 +791,11 @@ LANGUAGE sql SET search_path FROM CURRENT AS $$
   WITH given AS (
     SELECT * FROM json_to_recordset(refs) AS given (
       id text, account text, media_id text, kind text, variant text, parent_id text, open_id text, msg_id text,
-      pic_url text, text text, labels jsonb, sent_at timestamptz, expires_at timestamptz, closes_at timestamptz,
+      pic_url text, text text, labels jsonb, traceparent text, sent_at timestamptz, expires_at timestamptz, closes_at timestamptz,
       failure jsonb)
   ), written AS (
     INSERT INTO media AS m (id, account, media_id, kind, variant, parent_id, open_id, msg_id, pic_url,
-      text, labels, sent_at, expires_at, closes_at, failure, status, stage, created_at, updated_at)
+      text, labels, traceparent, sent_at, expires_at, closes_at, failure, status, stage, created_at, updated_at)
     SELECT given.*, CASE WHEN failure IS NULL THEN 'pending' ELSE 'dead' END,
       CASE WHEN failure IS NULL THEN 1 END, accepted_at, accepted_at
     FROM given ORDER BY id
@@ -742,14 +810,15 @@ LANGUAGE sql SET search_path FROM CURRENT AS $$
       pic_url = coalesce(m.pic_url, excluded.pic_url),
       text = coalesce(m.text, excluded.text),
       labels = coalesce(m.labels, excluded.labels),
+      traceparent = coalesce(m.traceparent, excluded.traceparent),
       updated_at = accepted_at
     WHERE m.status <> 'erased' AND (
       excluded.sent_at < m.sent_at OR
-      (m.variant, m.parent_id, m.open_id, m.msg_id, m.pic_url, m.text, m.labels) IS DISTINCT FROM
+      (m.variant, m.parent_id, m.open_id, m.msg_id, m.pic_url, m.text, m.labels, m.traceparent) IS DISTINCT FROM
       (coalesce(m.variant, excluded.variant), coalesce(m.parent_id, excluded.parent_id),
        coalesce(m.open_id, excluded.open_id), coalesce(m.msg_id, excluded.msg_id),
        coalesce(m.pic_url, excluded.pic_url), coalesce(m.text, excluded.text),
-       coalesce(m.labels, excluded.labels)))
+       coalesce(m.labels, excluded.labels), coalesce(m.traceparent, excluded.traceparent)))
     RETURNING m.id, m.status, m.xmax = 0 AS created
   ), notified AS (
     SELECT pg_notify(channel, '')
@@ -775,7 +844,7 @@ CREATE FUNCTION archive(
   account text, media_id text, kind text, sent_at timestamptz DEFAULT now(), variant text DEFAULT NULL,
   parent_id text DEFAULT NULL, open_id text DEFAULT NULL, msg_id text DEFAULT NULL, pic_url text DEFAULT NULL,
   labels jsonb DEFAULT NULL, media_lifetime interval DEFAULT '72 hours',
-  text text DEFAULT NULL)
+  text text DEFAULT NULL, traceparent text DEFAULT NULL)
 RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   new_id text := id_of(account, media_id);
@@ -792,6 +861,9 @@ DECLARE
     WHEN char_length(pic_url) NOT BETWEEN 1 AND 2048
       OR pic_url !~ '^https?://([A-Za-z0-9-]+[.])*[A-Za-z][A-Za-z0-9-]*(:[0-9]{1,4})?([/?#][^[:space:]]*)?$'
       THEN 'pic_url: a link of http or https to a host by its name, at most 2048 characters'
+    WHEN traceparent !~ '^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$'
+      OR traceparent ~ '^00-0{32}-' OR traceparent ~ '-0{16}-..$'
+      THEN 'traceparent: as in W3C Trace Context, version 00'
     WHEN char_length(text) NOT BETWEEN 1 AND 2000 THEN 'text: 1 to 2000 characters'
     WHEN sent NOT BETWEEN '2011-01-01Z' AND '2100-01-01Z' THEN 'sent_at: between 2011 and 2100'
     WHEN media_lifetime IS NULL OR media_lifetime NOT BETWEEN '1 second' AND '30 days'
@@ -818,7 +890,7 @@ BEGIN
   PERFORM FROM accept(json_build_array(json_build_object(
     'id', new_id, 'account', account, 'media_id', media_id, 'kind', kind, 'variant', variant,
     'parent_id', parent_id, 'open_id', open_id, 'msg_id', msg_id, 'pic_url', pic_url, 'text', text,
-    'labels', labels, 'sent_at', sent, 'expires_at', sent + media_lifetime, 'closes_at', sent + media_lifetime + interval '2 hours',
+    'labels', labels, 'traceparent', traceparent, 'sent_at', sent, 'expires_at', sent + media_lifetime, 'closes_at', sent + media_lifetime + interval '2 hours',
     'failure', CASE WHEN kind = 'file' AND starts_with(media_id, 'msg:')
       THEN '{"code": "not_downloadable", "class": "permanent_media"}'::json END
   )), now(), current_schema() || '_due');

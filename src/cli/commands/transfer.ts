@@ -21,6 +21,7 @@ const REFERENCE = [
   'picUrl',
   'text',
   'labels',
+  'traceparent',
 ] as const;
 
 export function addTransferCommands(program: Command, terminal: Terminal): void {

@@ -2,6 +2,7 @@
  * The kinds of values that variables have. Each kind parses a text into a typed value or a description of the mistake.
  */
 import { isIP } from 'node:net';
+import { keyOfSecret, SECRET_RULE } from '../../signing-secret.ts';
 import { parseDatabaseUrl } from '../database-address.ts';
 import { parseDuration, parseSize } from './units.ts';
 
@@ -171,4 +172,35 @@ export const addresses = (): Kind<readonly string[]> => ({
             'must be a comma list of IP addresses or networks, such as 10.0.0.0/8; host names are not accepted',
         };
   },
+});
+
+/** Hosts and networks that are allowed although a rule would refuse them. */
+export interface AllowList {
+  readonly hosts: readonly AllowedHost[];
+  /** With the number of bits: `10.0.0.0/8`. */
+  readonly networks: readonly string[];
+}
+
+/** A comma list of host, host:port and networks. */
+export const allowList = (): Kind<AllowList> => ({
+  label: 'list of host, host:port or network',
+  parse: (value) => {
+    const entries = value.split(',').map((entry) => entry.trim());
+    const networks = entries.filter((entry) => entry.includes('/'));
+    const names = entries.filter((entry) => !entry.includes('/'));
+    const parsedHosts = names.length > 0 ? hosts().parse(names.join(',')) : { value: [] };
+    const parsedNetworks = networks.length > 0 ? addresses().parse(networks.join(',')) : { value: [] };
+    return 'wrong' in parsedHosts || 'wrong' in parsedNetworks
+      ? {
+          wrong:
+            'must be a comma list of host, host:port or network, such as hooks.example.lan:8080,10.0.0.0/8, without http:// and without wildcards',
+        }
+      : { value: { hosts: parsedHosts.value, networks: parsedNetworks.value } };
+  },
+});
+
+/** A secret that signs webhooks. */
+export const signingSecret = (): Kind<string> => ({
+  label: 'signing secret',
+  parse: (value) => (keyOfSecret(value) ? { value } : { wrong: SECRET_RULE }),
 });

@@ -25,7 +25,7 @@ export interface FailureHandlerDeps {
   clock: Pick<Clock, 'now' | 'isCertain'>;
   lifetimes: Pick<Lifetimes, 'scale'>;
   random: () => number;
-  metrics: Pick<Metrics, 'failed' | 'expired'>;
+  metrics: Pick<Metrics, 'failed' | 'dead' | 'expired'>;
   log: Pick<Log, 'info' | 'error'>;
   stored: Pick<StoredObjects, 'adopt'>;
   readQuota: ReadQuota;
@@ -146,6 +146,7 @@ export function createFailureHandler(deps: FailureHandlerDeps): HandleFailure {
       case 'expired':
         if (!(await markFailed(attempt, failure, { to: decision.next }, true))) return SUPERSEDED;
         if (decision.next === 'expired') metrics.expired.inc();
+        else metrics.dead.inc();
         return { action: 'fail', failure };
       case 'holdAccount':
         await deps.holds.hold(account, decision.at, decision.reason);

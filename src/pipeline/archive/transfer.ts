@@ -10,6 +10,8 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { ByteBudget } from '../../runtime/concurrency/byte-budget.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
+import { ATTRIBUTES as A } from '../../runtime/tracing/attributes.ts';
+import { NO_TRACER, type Tracer } from '../../runtime/tracing/tracer.ts';
 import type { Store } from '../../storage/store.ts';
 import type { NewObject } from '../../storage/upload/new-object.ts';
 import type { Downloader, MediaBody } from '../../wechat/media/download.ts';
@@ -31,6 +33,7 @@ export interface TransferDeps {
   clock: Pick<Clock, 'now'>;
   metrics: Pick<Metrics, 'download' | 'store'>;
   log: Pick<Log, 'info'>;
+  tracer?: Tracer;
   /** The first part of every object's key. */
   prefix: string;
 }
@@ -46,7 +49,7 @@ export interface Transfer {
 const UNNAMED_TYPE = { contentType: 'application/octet-stream', extension: 'bin' };
 
 export function createTransfer(deps: TransferDeps): Transfer {
-  const { catalogue, clock, metrics, store } = deps;
+  const { catalogue, clock, metrics, store, tracer = NO_TRACER } = deps;
 
   /** A refused token is reported; where another one is available at once, the same attempt continues with it. */
   async function open(
@@ -55,7 +58,7 @@ export function createTransfer(deps: TransferDeps): Transfer {
     signal: AbortSignal,
     mayRetry = true,
   ): Promise<MediaBody> {
-    const token = await deps.tokens.get(account, signal);
+    const token = await tracer.run({ name: 'token' }, () => deps.tokens.get(account, signal));
     const stop = metrics.download.startTimer();
     try {
       const { mediaId, kind, variant } = reference;
@@ -140,7 +143,7 @@ export function createTransfer(deps: TransferDeps): Transfer {
       if (!reserved) return undefined;
       await abortLeftUpload(job.id, reserved, signal);
       const stop = metrics.store.startTimer();
-      const { sizeBytes, sha256 } = await store.put({
+      const object: NewObject = {
         key: objectKey,
         body: body.body,
         expect,
@@ -153,6 +156,12 @@ export function createTransfer(deps: TransferDeps): Transfer {
             throw failure('interrupted', 'another generation took over');
         },
         signal,
+      };
+      const where = { [A.s3Bucket]: store.bucket, [A.s3Key]: objectKey };
+      const { sizeBytes, sha256 } = await tracer.run({ name: 'upload', attributes: where }, async (span) => {
+        const stored = await store.put(object);
+        span.set({ [A.sizeBytes]: stored.sizeBytes });
+        return stored;
       });
       stop();
       return {

@@ -7,7 +7,7 @@
  * 1. The fact. A condition of the installation: add a field to {@link Facts} and read it in gather.ts. A condition of one
  *    process: report it there with `health.setUnhealthy(code)` and `health.setHealthy(code)`; it is then in
  *    `facts.conditions` already.
- * 2. The entry: in the file of its component (infrastructure.ts, store.ts, processes.ts, accounts.ts, media.ts), with its
+ * 2. The entry: in the file of its component (infrastructure.ts, store.ts, processes.ts, accounts.ts, media.ts, webhooks.ts), with its
  *    texts in English and Chinese, and `find`, which turns the fact into findings. `findReported(code)` is the `find` of a
  *    condition of a process.
  * 3. The test: one entry in test/server/checks/checks.test.ts that makes the condition real, and ends it.
@@ -19,6 +19,7 @@ import type { KfAccountState } from '../../catalogue/accounts/kf-cursors.ts';
 import type { AtRisk, CallbackDays, Counted } from '../../catalogue/alerts/facts.ts';
 import type { LiveProcess, WorkerStatus } from '../../catalogue/processes/registry.ts';
 import type { StoreHoldState } from '../../catalogue/queue/store-hold.ts';
+import type { WebhookEndpoint } from '../../catalogue/webhooks/endpoint-row.ts';
 import type { Explanation, Failure } from '../../failures.ts';
 import type { QueueCounts } from '../../queue/queue.ts';
 import type { Condition } from '../../runtime/health.ts';
@@ -36,6 +37,7 @@ export const COMPONENTS = [
   'process',
   'accounts',
   'media',
+  'webhooks',
 ] as const;
 export type Component = (typeof COMPONENTS)[number];
 
@@ -43,7 +45,7 @@ export type Component = (typeof COMPONENTS)[number];
 export type NamedFinding = Pick<FindingFields, 'target' | 'count' | 'detail'>;
 
 export interface FindingFields {
-  /** An account, a process, or empty for the whole installation. */
+  /** An account, a process, a webhook endpoint, or empty for the whole installation. */
   readonly target: string;
   readonly since: Date;
   readonly count: number;
@@ -58,7 +60,7 @@ export interface Check {
   readonly severity: 'error' | 'warning' | 'notice';
   readonly component: Component;
   /** What `target` is. Absent where there is only one. */
-  readonly target?: 'account' | 'process';
+  readonly target?: 'account' | 'process' | 'webhook';
   /** For docs/operations.md: when it begins and when it ends. */
   readonly rule: string;
   readonly begun: (finding: NamedFinding) => LocalizedText;
@@ -106,6 +108,11 @@ export interface Facts {
   readonly expired?: { readonly recent: Counted; readonly all: Counted };
   /** Dead letters that are not acknowledged. */
   readonly dead?: Counted;
+  /** Endpoints that have been failing for an hour, and those that the program has disabled. */
+  readonly webhooks?: {
+    readonly failing: readonly WebhookEndpoint[];
+    readonly disabled: readonly WebhookEndpoint[];
+  };
   readonly storeRefused?: Counted;
   /** When the oldest event happened that is not in the feed yet. */
   readonly events?: { readonly waitingSince: Date | undefined };

@@ -15,6 +15,7 @@ import { untilAborted } from '../../runtime/timeout.ts';
 import type { StoreHealth } from '../dispatch/store-health.ts';
 import { driftOf } from '../verify/verifier.ts';
 import { AT_RISK_SHARE, KNOWN_MS } from '../views/at-risk.ts';
+import { FAILING_ALERT_MS } from '../webhooks/retry-policy.ts';
 import type { AccountFact, Facts } from './check.ts';
 import { DAYS_OBSERVED, dayOf, isSilent } from './silence.ts';
 
@@ -26,6 +27,7 @@ export interface FactGathererDeps {
     kfCursors: Pick<Catalogue['kfCursors'], 'list'>;
     storeHold: Pick<Catalogue['storeHold'], 'read'>;
     verifications: Pick<Catalogue['verifications'], 'getLastDone'>;
+    webhooks: { endpoints: Pick<Catalogue['webhooks']['endpoints'], 'list'> };
   };
   queue: Pick<ArchiveQueue, 'counts' | 'probe'>;
   storeHealth: StoreHealth;
@@ -113,6 +115,21 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
     return { events: { waitingSince: await catalogue.events.oldestWaiting() } };
   }
 
+  async function readWebhooks(failingBefore: Date, mine?: readonly string[]): Promise<Partial<Facts>> {
+    const all = await catalogue.webhooks.endpoints.list();
+    const known = mine
+      ? all.filter(({ accounts }) => accounts?.every((account) => mine.includes(account)) ?? false)
+      : all;
+    return {
+      webhooks: {
+        failing: known.filter(
+          ({ disabled, failingSince }) => !disabled && failingSince && failingSince <= failingBefore,
+        ),
+        disabled: known.filter(({ disabled }) => disabled && ['gone', 'failing'].includes(disabled.reason)),
+      },
+    };
+  }
+
   async function readCatalogue(mine?: readonly string[]): Promise<Partial<Facts>> {
     const now = clock.now();
     const ago = (ms: number) => new Date(now.getTime() - lifetimes.scale(ms));
@@ -129,6 +146,7 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
       storeRefused,
       drift,
       waiting,
+      webhooks,
     ] = await Promise.all([
       catalogue.processes.read(deps.accounts.all.map(({ account }) => account)),
       readAccounts(now, mine),
@@ -142,6 +160,7 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
       // A verification covers the whole bucket, not single accounts.
       mine ? {} : readDrift(),
       mine ? {} : readEvents(),
+      readWebhooks(ago(FAILING_ALERT_MS), mine),
     ]);
     return {
       catalogue: { ok: true },
@@ -155,6 +174,7 @@ export function createFactGatherer(deps: FactGathererDeps): FactGatherer {
       ...live,
       ...drift,
       ...waiting,
+      ...webhooks,
     };
   }
 

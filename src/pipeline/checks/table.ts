@@ -5,6 +5,7 @@ import { INFRASTRUCTURE_CHECKS } from './infrastructure.ts';
 import { MEDIA_CHECKS } from './media.ts';
 import { PROCESS_CHECKS } from './processes.ts';
 import { STORE_CHECKS } from './store.ts';
+import { WEBHOOK_CHECKS } from './webhooks.ts';
 
 export const CHECKS = {
   ...INFRASTRUCTURE_CHECKS,
@@ -12,6 +13,7 @@ export const CHECKS = {
   ...PROCESS_CHECKS,
   ...ACCOUNT_CHECKS,
   ...MEDIA_CHECKS,
+  ...WEBHOOK_CHECKS,
 } as const satisfies Record<string, Check>;
 
 export type CheckCode = keyof typeof CHECKS;

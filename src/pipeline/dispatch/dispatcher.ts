@@ -12,7 +12,9 @@ import type { Health } from '../../runtime/health.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { createPollLoop } from '../../runtime/poll-loop.ts';
+import type { Tracer } from '../../runtime/tracing/tracer.ts';
 import { createWakeSignal } from '../../runtime/wake-signal.ts';
+import { traceDispatch } from './dispatch-spans.ts';
 
 export interface DispatcherDeps {
   catalogue: { queue: Pick<Catalogue['queue'], 'promote' | 'claim' | 'requeue'> };
@@ -22,6 +24,7 @@ export interface DispatcherDeps {
   log: Pick<Log, 'info' | 'warn' | 'error'>;
   metrics: Pick<Metrics, 'backgroundErrors'>;
   health: Pick<Health, 'setUnhealthy' | 'setHealthy'>;
+  tracer?: Tracer;
 }
 
 export interface Dispatcher {
@@ -128,7 +131,7 @@ export function createDispatcher(deps: DispatcherDeps, bounds: WindowBounds): Di
     const { claimed, inQueue } = await rows.claim(limits, now, bounds.max, bounds.pictureWindowMs);
     if (claimed.length === 0) return;
     try {
-      await add(claimed, signal);
+      await traceDispatch(deps.tracer, claimed, (jobs) => add(jobs, signal));
     } catch (error) {
       await rows.requeue(claimed);
       throw error;

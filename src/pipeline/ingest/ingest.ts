@@ -11,6 +11,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { createRepeatedLog } from '../../runtime/repeated-log.ts';
+import type { Tracer } from '../../runtime/tracing/tracer.ts';
 import type { Spool, SpoolSize } from '../../spool/spool.ts';
 import { isNeverStorable } from '../../storable.ts';
 import {
@@ -55,6 +56,7 @@ export interface IngestDeps extends EntryWriterDeps {
   clock: Pick<Clock, 'now'>;
   metrics: Pick<Metrics, 'received' | 'spooled' | 'backgroundErrors'>;
   log: Pick<Log, 'info' | 'warn' | 'error'>;
+  tracer?: Tracer;
   /** Absent where DATA_DIR cannot be written. */
   spool?: Spool;
   /** Called when the first record went into the spool, and when the last one left it. */
@@ -144,7 +146,12 @@ export function createIngest(deps: IngestDeps, timing: DatabaseAvailabilityTimin
   function ingestReferences(inputs: readonly ReferenceInput[], isApi: boolean): Promise<Ingested[]> {
     const now = clock.now();
     // Resolved here: an unknown account is refused although the database is down, and sentAt is the time of acceptance.
-    const references = inputs.map((input) => resolveReference(input, accounts, now));
+    // The trace of an item begins where it is accepted, if its producer has named none.
+    const traceparent = deps.tracer?.active().traceparent;
+    const references = inputs.map((input) => {
+      const reference = resolveReference(input, accounts, now);
+      return traceparent === undefined || reference.traceparent ? reference : { ...reference, traceparent };
+    });
     if (references.length === 0) return Promise.resolve([]);
     return writeDurably<Ingested[]>({
       insert: async () => accept(references, isApi ? { waitingLimit: API_WAITING_LIMIT } : {}),

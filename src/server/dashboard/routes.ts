@@ -24,6 +24,7 @@ import { actPages } from './pages/acts/routes.ts';
 import { mediaPages } from './pages/media/routes.ts';
 import { operationPages } from './pages/operations/routes.ts';
 import { overviewPage } from './pages/overview/overview.ts';
+import { webhookPages } from './pages/webhooks/routes.ts';
 import { SHELL } from './texts/shell.ts';
 
 const FORM_BYTES = 64 * 1024;
@@ -45,6 +46,7 @@ const PAGES: readonly PageRoute[] = [
   ...mediaPages,
   ...actPages,
   ...operationPages,
+  ...webhookPages,
 ];
 
 type DashboardDeps = ChangeStreamDeps & Pick<RouteDeps, 'accounts' | 'config'>;

@@ -1,6 +1,7 @@
 /** /wechat/{account}: the handshake and the callbacks. `success` is sent only after the references are on disk. */
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import type { Account } from '../../account.ts';
 import { TimeoutError, withTimeout } from '../../runtime/timeout.ts';
 import {
@@ -39,12 +40,81 @@ const NOT_VERIFIED: ReadonlySet<RefusalCode> = new Set(['bad_signature']);
 const NOT_FORWARDED: ReadonlySet<RefusalCode> = new Set(['bad_signature', 'encryption_required']);
 
 const tags = ['callbacks'];
-const handshakeDocs = { tags, summary: "WeChat's handshake: returns echostr when the signature is valid" };
+const parameter = (
+  name: string,
+  description: string,
+  example: string,
+  place: 'query' | 'path' = 'query',
+) => ({
+  in: place,
+  name,
+  ...(place === 'path' ? { required: true } : {}),
+  description,
+  schema: { type: 'string' },
+  example,
+});
+const SIGNED = [
+  parameter('signature', "WeChat's signature; WeCom and the safe mode send msg_signature", '4a1f0c9e2b7d'),
+  parameter('timestamp', 'seconds since 1970', '1795161600'),
+  parameter('nonce', 'a random number', '1372623149'),
+];
+const PARAMETERS = [
+  parameter('account', 'the appId; WeCom: corpId-agentId', 'wx0123456789abcdef', 'path'),
+  ...SIGNED,
+];
+const CALLBACK_EXAMPLE =
+  '<xml><ToUserName>gh_0123456789ab</ToUserName><FromUserName>oLVPpjqs9BhvzwPj5A-vTYAX3GLc</FromUserName><CreateTime>1795161600</CreateTime><MsgType>image</MsgType><MediaId>Zu8gHl3ONgVyTdGCNsUwI9</MediaId><MsgId>24580123456789012</MsgId></xml>';
+const refusals = [
+  'bad_signature',
+  'stale_timestamp',
+  'encryption_required',
+  'encryption_key_missing',
+  'cannot_decrypt',
+  'malformed_message',
+] as const satisfies readonly RefusalCode[];
+
+const handshakeDocs = {
+  tags,
+  operationId: 'verifyCallbackUrl',
+  summary: "WeChat's handshake",
+  description: 'Returns echostr when the signature is valid.',
+  response: { 200: z.string().describe('echostr') as z.ZodType },
+  contentTypes: { 200: ['text/plain'] },
+  examples: { response: { 200: '5927782489442352469' } },
+  documentOnly: {
+    parameters: [...PARAMETERS, parameter('echostr', 'what to return', '5927782489442352469')],
+  },
+  problems: ['account_not_found', ...refusals],
+} as const;
 const callbackDocs = {
   tags,
-  summary:
-    'Receives a callback and returns `success` once its media ids are on disk; plain, compatible and safe mode, XML or JSON',
-};
+  operationId: 'receiveCallback',
+  summary: 'Receive a callback of WeChat',
+  description:
+    'Returns `success` once its media ids are on disk. Plain, compatible and safe mode; XML or JSON.',
+  response: { 200: z.string().describe('success') as z.ZodType },
+  contentTypes: { 200: ['text/plain'] },
+  examples: { response: { 200: 'success' } },
+  documentOnly: {
+    parameters: PARAMETERS,
+    requestBody: {
+      required: true,
+      content: {
+        'text/xml': { schema: { type: 'string' }, example: CALLBACK_EXAMPLE },
+        'application/json': { schema: { type: 'object' } },
+      },
+    },
+  },
+  problems: [
+    'account_not_found',
+    'body_too_large',
+    'database_away',
+    'not_written',
+    'overloaded',
+    'upstream_failed',
+    ...refusals,
+  ],
+} as const;
 
 type CallbackRequest = FastifyRequest<{
   Params: { account: string };

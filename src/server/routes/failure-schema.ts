@@ -1,5 +1,6 @@
 /** The schema of a failure. Media items, account holds and the store use it. */
 import { z } from 'zod';
+import { explain } from '../../wechat/api/errcodes.ts';
 
 export const failureSchema = z
   .object({
@@ -13,3 +14,13 @@ export const failureSchema = z
     advice: z.string().describe('what to do'),
   })
   .meta({ id: 'Failure' });
+
+const FAILED = { code: 'invalid_media_id', class: 'permanent_media', errcode: 40007 } as const;
+
+export const failureExample = {
+  ...FAILED,
+  errmsg: 'invalid media_id',
+  rid: '6565f1c2-4b7a9d3e-1f0c2b8a',
+  message: explain(FAILED).message.en,
+  advice: explain(FAILED).advice.en,
+};

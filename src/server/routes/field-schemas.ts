@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { parseSearch } from '../../catalogue/media/search.ts';
 import { momentOf } from '../../config/values/moment.ts';
 import { parseDuration } from '../../config/values/units.ts';
+import { refuse, saying } from '../../field-errors.ts';
 import { text } from '../../media.ts';
 
 // Schemas of whole responses are declared as plain `z.ZodType`. They describe the JSON, in which a Date is a string.
@@ -32,7 +33,10 @@ export const requestDuration = z
   .transform((value, context) => {
     const ms = /[a-z]$/.test(value) ? parseDuration(value) : undefined;
     if (ms !== undefined && ms > 0) return ms;
-    context.addIssue({ code: 'custom', message: 'must be a duration such as 90m, 24h or 7d' });
+    refuse(context, {
+      en: 'must be a duration, for example 90m, 24h or 7d',
+      zh: '必须是时长，例如 90m、24h 或 7d',
+    });
     return z.NEVER;
   });
 
@@ -48,16 +52,19 @@ export const queryTime = (direction: 'past' | 'future') =>
       // A + in the offset that was not escaped arrives as a blank.
       const at = momentOf(value.replace(/ (\d{2}:?\d{2})$/, '+$1'), direction, new Date());
       if (at) return at.toISOString();
-      context.addIssue({
-        code: 'custom',
-        message: 'must be a date (2026-11-20T08:00:00+08:00, 2026-11-20) or a duration (90m, 24h, 7d)',
+      refuse(context, {
+        en: 'must be a date (2026-11-20T08:00:00+08:00, 2026-11-20) or a duration (90m, 24h, 7d)',
+        zh: '必须是日期（2026-11-20T08:00:00+08:00、2026-11-20）或时长（90m、24h、7d）',
       });
       return z.NEVER;
     });
 
 /** The text of a search box. */
 export const searchText = text(512)
-  .refine((value) => parseSearch(value) !== undefined, 'must have at least two characters beside each other')
+  .refine(
+    (value) => parseSearch(value) !== undefined,
+    saying({ en: 'must have at least two characters beside each other', zh: '至少需要两个相邻的字符' }),
+  )
   .describe(
     'a search: an id of any kind, the beginning of a sha256 (6 hex digits or more), or words, all of which occur in the recognised text or file name',
   );

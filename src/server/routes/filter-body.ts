@@ -4,8 +4,10 @@
  */
 import { z } from 'zod';
 import type { MediaFilter } from '../../catalogue/media/filter.ts';
+import type { LocalizedText } from '../../explanation.ts';
 import type { FailureClass } from '../../failures.ts';
-import { KINDS, STATUSES, text } from '../../media.ts';
+import { formatted, refuse, saying } from '../../field-errors.ts';
+import { KINDS, labelsSchema, STATUSES, text } from '../../media.ts';
 import { FAILURE_CODES } from '../../wechat/api/errcodes.ts';
 import { requestTime, searchText, trimmedText } from './field-schemas.ts';
 
@@ -33,6 +35,11 @@ const oneOrMany = <T extends z.ZodType>(item: T, limit = VALUE_LIMIT) =>
 
 const word = text(512);
 
+export const sha256 = formatted(/^[0-9a-f]{64}$/, {
+  en: 'must be a sha256: 64 hex digits in lower case',
+  zh: '必须是 sha256：64 位小写十六进制数字',
+});
+
 export const filterSchema = z
   .strictObject({
     account: oneOrMany(trimmedText(128)).describe('an account, by its id or its name'),
@@ -42,10 +49,7 @@ export const filterSchema = z
     openId: word.optional(),
     kind: oneOrMany(z.enum(KINDS)),
     status: oneOrMany(z.enum(STATUSES)),
-    sha256: z
-      .string()
-      .regex(/^[0-9a-f]{64}$/)
-      .optional(),
+    sha256: sha256.optional(),
     errcode: oneOrMany(
       z
         .number()
@@ -56,7 +60,10 @@ export const filterSchema = z
     code: oneOrMany(
       trimmedText(64).refine(
         (code) => KNOWN_CODES.has(code),
-        'is not the code of a failure; GET /v1/dead-letters lists the codes',
+        saying({
+          en: 'is not the code of a failure, such as invalid_media_id; GET /v1/dead-letters lists the codes',
+          zh: '不是失败代码（例如 invalid_media_id）；GET /v1/dead-letters 列出了现有代码',
+        }),
       ),
     ),
     class: oneOrMany(z.enum(CLASSES)),
@@ -67,10 +74,11 @@ export const filterSchema = z
     expiresFrom: requestTime.optional().describe('pending items only'),
     expiresBefore: requestTime.optional().describe('pending items only'),
     q: searchText.optional(),
-    label: z
-      .record(text(64), text(256))
-      .refine((labels) => Object.keys(labels).length > 0, 'is empty')
-      .refine((labels) => Object.keys(labels).length <= 8, 'at most 8 labels')
+    label: labelsSchema
+      .refine(
+        (labels) => Object.keys(labels).length > 0,
+        saying({ en: 'must have at least one label', zh: '至少需要一个标签' }),
+      )
       .optional(),
   })
   .superRefine((filter, context) => {
@@ -80,8 +88,12 @@ export const filterSchema = z
     ] as const) {
       const [start, end] = [filter[from], filter[to]];
       if (start !== undefined && end !== undefined && Date.parse(start) >= Date.parse(end))
-        context.addIssue({ code: 'custom', path: [to], message: `is not after ${from}` });
+        refuse(context, { en: `must be after ${from}`, zh: `必须晚于 ${from}` }, [to]);
     }
+  })
+  .meta({
+    id: 'MediaFilter',
+    description: 'Which media items: all fields must match, and one value of each list.',
   });
 
 export type FilterBody = z.infer<typeof filterSchema>;
@@ -150,11 +162,10 @@ export function mediaFilterOf(filter: FilterBody, accounts: readonly string[] | 
 export function refuseFields(
   context: z.RefinementCtx,
   filter: FilterBody,
-  refused: Partial<Readonly<Record<FilterField, string>>>,
+  refused: Partial<Readonly<Record<FilterField, LocalizedText>>>,
 ): void {
   for (const [field, why] of Object.entries(refused))
-    if (filter[field as FilterField] !== undefined)
-      context.addIssue({ code: 'custom', path: ['filter', field], message: why });
+    if (filter[field as FilterField] !== undefined) refuse(context, why, ['filter', field]);
 }
 
 /** Adds an issue for each status that means nothing for this request. */
@@ -162,11 +173,10 @@ export function refuseStatuses(
   context: z.RefinementCtx,
   filter: FilterBody,
   isRefused: (status: (typeof STATUSES)[number]) => boolean,
-  why: string,
+  why: LocalizedText,
 ): void {
   for (const [index, status] of (filter.status ?? []).entries())
-    if (isRefused(status))
-      context.addIssue({ code: 'custom', path: ['filter', 'status', index], message: why });
+    if (isRefused(status)) refuse(context, why, ['filter', 'status', index]);
 }
 
 /**
@@ -181,9 +191,9 @@ export function refusePersonInReason(
   const words = { openId: filter?.openId, mediaId: filter?.mediaId, msgId: filter?.msgId };
   for (const [name, values] of Object.entries(words))
     if ([values ?? []].flat().some((value) => reason?.toLowerCase().includes(value.toLowerCase())))
-      context.addIssue({
-        code: 'custom',
-        path: ['reason'],
-        message: `is stored permanently: remove the ${name}`,
-      });
+      refuse(
+        context,
+        { en: `is stored permanently: remove the ${name}`, zh: `会永久保存：请去掉其中的 ${name}` },
+        ['reason'],
+      );
 }

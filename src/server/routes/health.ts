@@ -30,6 +30,12 @@ const readinessSchema: z.ZodType = z.object({
 });
 export const readinessResponses = { 200: readinessSchema, 503: readinessSchema };
 
+const readyExample = {
+  status: 'ok',
+  degraded: [],
+  checks: { catalogue: { ok: true }, queue: { ok: true }, store: { ok: true } },
+};
+
 export function healthRoutes(deps: Pick<RouteDeps, 'ingest' | 'runChecks' | 'shutdown' | 'health'>) {
   return async (app: App): Promise<void> => {
     app.get(
@@ -38,8 +44,16 @@ export function healthRoutes(deps: Pick<RouteDeps, 'ingest' | 'runChecks' | 'shu
         config: { scope: 'open' },
         schema: {
           tags: ['health'],
-          summary: '200 unless only a restart of the process helps',
+          operationId: 'getLiveness',
+          summary: 'Whether the process works',
+          description: '200 unless only a restart of the process helps.',
           response: livenessResponses,
+          examples: {
+            response: {
+              200: { status: 'ok', reasons: [] },
+              503: { status: 'stuck', reasons: ['the dispatcher has not run for 120 s'] },
+            },
+          },
         },
       },
       async (_request, reply) => {
@@ -54,8 +68,11 @@ export function healthRoutes(deps: Pick<RouteDeps, 'ingest' | 'runChecks' | 'shu
         config: { scope: 'open' },
         schema: {
           tags: ['health'],
-          summary: '200 while a callback can be made durable',
+          operationId: 'getReadiness',
+          summary: 'Whether requests should come here',
+          description: '200 while a callback can be made durable.',
           response: readinessResponses,
+          examples: { response: { 200: readyExample, 503: { ...readyExample, status: 'closing' } } },
         },
       },
       async (_request, reply) => {

@@ -6,6 +6,8 @@ import { Agent } from 'undici';
 import { type FailureError, failure } from '../../failures.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { joinHeaders } from '../../runtime/network/http-headers.ts';
+import { setStatus, traceRequest } from '../../runtime/tracing/requests.ts';
+import { NO_TRACER, type Tracer } from '../../runtime/tracing/tracer.ts';
 import type { Address } from './address.ts';
 import { failureOfConnection, failureOfResponse, s3ErrorCodeOf } from './failure.ts';
 import { canonicalQuery, type Signer } from './signing.ts';
@@ -116,8 +118,9 @@ export function createSignedHttp(options: {
   /** How long a socket may be silent, sending or receiving, before the request fails. */
   idleTimeoutMs: number;
   secureContext?: SecureContext | undefined;
+  tracer?: Tracer | undefined;
 }): SignedHttp {
-  const { address, signer, clock, idleTimeoutMs, secureContext } = options;
+  const { address, signer, clock, idleTimeoutMs, secureContext, tracer = NO_TRACER } = options;
   const agent = new Agent({
     // Parts are sent in parallel, each on its own connection; with HTTP/2 they would share one.
     allowH2: false,
@@ -126,7 +129,15 @@ export function createSignedHttp(options: {
     bodyTimeout: idleTimeoutMs,
   });
 
-  async function stream(request: SignedRequest): Promise<StreamedResponse> {
+  /** Without the path, which has the key of the object: it is an attribute of the span around the request. */
+  const stream = (request: SignedRequest): Promise<StreamedResponse> =>
+    traceRequest(tracer, { method: request.method, url: address.origin, onlyInside: true }, async (span) => {
+      const response = await exchange(request);
+      setStatus(span, response.status);
+      return response;
+    });
+
+  async function exchange(request: SignedRequest): Promise<StreamedResponse> {
     const { method, path, query, body, signal } = request;
     signal.throwIfAborted();
     const headers = signer.sign(

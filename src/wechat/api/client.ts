@@ -1,6 +1,8 @@
 /** The JSON calls of WeChat. Files are downloaded by media/download.ts. */
 import { type Account, type Product, tokenSourceOf } from '../../account.ts';
 import { failure } from '../../failures.ts';
+import { setStatus, traceRequest } from '../../runtime/tracing/requests.ts';
+import { NO_TRACER, type Span, type Tracer } from '../../runtime/tracing/tracer.ts';
 import { createJsonClient, type JsonClientOptions } from '../http/json-client.ts';
 import type { Endpoint } from './errcode-rows/meaning.ts';
 import { type ApiResponse, errcodeFailure, errcodeOf, httpFailure, parseApiResponse } from './response.ts';
@@ -10,6 +12,7 @@ export interface WechatApiOptions extends JsonClientOptions {
   readonly baseUrl: string;
   /** The same for WeCom accounts; default {@link WECOM_BASE_URL}. */
   readonly wecomBaseUrl?: string | undefined;
+  readonly tracer?: Tracer | undefined;
 }
 
 export const WECOM_BASE_URL = 'https://qyapi.weixin.qq.com';
@@ -49,10 +52,23 @@ export interface WechatApi {
 
 export function createWechatApi(options: WechatApiOptions): WechatApi {
   const http = createJsonClient(options);
+  const { tracer = NO_TRACER } = options;
   const bases = { official: options.baseUrl, wecom: options.wecomBaseUrl ?? WECOM_BASE_URL };
 
-  async function send(request: ApiCall, signal: AbortSignal): Promise<ApiResponse> {
-    const base = request.product === 'wecom' ? bases.wecom : bases.official;
+  function send(request: ApiCall, signal: AbortSignal): Promise<ApiResponse> {
+    const url = request.product === 'wecom' ? bases.wecom : bases.official;
+    const method = request.body ? 'POST' : 'GET';
+    return traceRequest(tracer, { method, url, path: request.path, onlyInside: true }, (span) =>
+      exchange(url, request, signal, span),
+    );
+  }
+
+  async function exchange(
+    base: string,
+    request: ApiCall,
+    signal: AbortSignal,
+    span: Span,
+  ): Promise<ApiResponse> {
     const query = request.query ? `?${new URLSearchParams(request.query)}` : '';
     const { status, text } = await http.send(
       {
@@ -63,6 +79,7 @@ export function createWechatApi(options: WechatApiOptions): WechatApi {
       },
       signal,
     );
+    setStatus(span, status);
     const response = parseApiResponse(text);
     const errcode = response && errcodeOf(response);
     if (response && errcode) throw errcodeFailure(response, errcode, request);

@@ -87,17 +87,21 @@ type ResolveAll = (
 ) => void;
 
 /**
- * Returns a `lookup` for sockets that rejects a name when one of its addresses is not public. The socket connects to
- * the returned address and does not resolve again, so a different second DNS response (DNS rebinding) has no effect.
+ * Returns a `lookup` for sockets that rejects a name when one of its addresses is not allowed; by default, not public.
+ * The socket connects to the returned address and does not resolve again, so a different second DNS response (DNS
+ * rebinding) has no effect.
  */
-export function ssrfGuardedLookup(resolve: ResolveAll = systemLookup): LookupFunction {
+export function ssrfGuardedLookup(
+  resolve: ResolveAll = systemLookup,
+  isAllowed: (address: string) => boolean = isPublicAddress,
+  refusalOf: (hostname: string) => Error = (hostname) =>
+    failure('address_refused', `${hostname.slice(0, 100)}: not a public address`),
+): LookupFunction {
   return (hostname, options, callback) => {
     resolve(hostname, { ...options, all: true }, (error, addresses) => {
       const first = addresses?.[0];
       if (error || !first) return callback(error ?? failure('network', 'DNS: no address'), '', 0);
-      if (!addresses.every(({ address }) => isPublicAddress(address))) {
-        return callback(failure('address_refused', `${hostname.slice(0, 100)}: not a public address`), '', 0);
-      }
+      if (!addresses.every(({ address }) => isAllowed(address))) return callback(refusalOf(hostname), '', 0);
       if (options.all) callback(null, addresses);
       else callback(null, first.address, first.family);
     });

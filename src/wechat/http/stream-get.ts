@@ -38,6 +38,8 @@ export interface HttpRequest {
   readonly isLink?: boolean;
   /** Used in errors instead of the URL, which may contain a token. */
   readonly where: string;
+  /** The path of the URL, where it contains no secret: for traces. Paths of links do. */
+  readonly path?: string;
   /** The value of a Range header. */
   readonly range?: string;
   /** Replaces the total timeout, when less time is left. */

@@ -4,12 +4,14 @@ import { FailureError, failure } from '../../failures.ts';
 import type { Kind, ReferenceInput } from '../../media.ts';
 import type { Log } from '../../runtime/log.ts';
 import { parseRetryAfterMs } from '../../runtime/network/retry-after.ts';
+import { NO_TRACER, type Tracer } from '../../runtime/tracing/tracer.ts';
 import { WECOM_BASE_URL } from '../api/client.ts';
 import { errcodeFailure, httpFailure } from '../api/response.ts';
 import { createHttpClient, type HttpClientOptions, type HttpRequest } from '../http/stream-get.ts';
 import { createLinks, type Link } from './links.ts';
 import { type ClassifiedResponse, createGetClassified, type MediaBody, toMediaBody } from './media-body.ts';
 import { openRanges } from './ranges.ts';
+import { traceDownloads } from './traced-get.ts';
 
 export type { MediaBody };
 
@@ -33,6 +35,7 @@ export interface DownloaderOptions
   /** Called for each call that sends a token over plain http. */
   readonly onInsecureVideo?: (account: string) => void;
   readonly log: Pick<Log, 'warn'>;
+  readonly tracer?: Tracer;
 }
 
 export interface DownloadRequest {
@@ -59,18 +62,19 @@ const RANGE_REQUIRED = 830002;
 export function createDownloader(options: DownloaderOptions): Downloader {
   const { maxMediaBytes } = options;
   const http = createHttpClient({ ...options, maxBodyBytes: maxMediaBytes });
-  const get = createGetClassified(http, maxMediaBytes);
+  const get = traceDownloads(options.tracer ?? NO_TRACER, createGetClassified(http, maxMediaBytes));
   const links = createLinks(get, options);
 
   const baseUrlOf = ({ account }: DownloadRequest) =>
     account.product === 'wecom' ? (options.wecomBaseUrl ?? WECOM_BASE_URL) : options.baseUrl;
 
   function mediaGet(baseUrl: string, request: DownloadRequest, call: string, signal: AbortSignal) {
-    const url = new URL(`${baseUrl.replace(/\/+$/, '')}/cgi-bin/${call}`);
+    const path = `/cgi-bin/${call}`;
+    const url = new URL(`${baseUrl.replace(/\/+$/, '')}${path}`);
     url.searchParams.set('access_token', request.token);
     url.searchParams.set('media_id', request.mediaId);
     return (options: Pick<HttpRequest, 'range' | 'timeoutMs'> = {}) =>
-      get(url, { ssrfGuard: false, where: call, kind: request.kind, ...options }, signal);
+      get(url, { ssrfGuard: false, where: call, path, kind: request.kind, ...options }, signal);
   }
 
   /** Throws the failure for a response that is not a media file. */

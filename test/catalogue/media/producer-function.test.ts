@@ -25,6 +25,7 @@ const COLUMNS: Record<keyof Reference, string> = {
   picUrl: 'pic_url',
   text: 'text',
   labels: 'labels',
+  traceparent: 'traceparent',
 };
 
 /** Calls the function by the names of its parameters, those that the reference has. */
@@ -63,6 +64,7 @@ for (const backend of backends) {
         picUrl: 'http://mmbiz.qpic.cn/a/0?wx_fmt=jpeg',
         text: '你好，发票开好了吗 🎉',
         labels: { 客户: '张三 🎉', shop: '7' },
+        traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
       };
       const id = await archive(database, { ...reference, sentAt: SENT_AT });
       const twin = { ...reference, mediaId: 'by-program' };

@@ -62,6 +62,16 @@ async function fill({ database, catalogue }: Bundle, now: Date): Promise<void> {
     ACCOUNT,
     now,
   ]);
+  await catalogue.webhooks.endpoints.create({ url: 'https://example.com/', secret: {} }, { by: 'test', now });
+  await database.query('UPDATE wma.webhook_endpoint SET failing_since = $1, previous_secret_until = $2', [
+    now,
+    soon,
+  ]);
+  await database.query(
+    `INSERT INTO wma.webhook_delivery (endpoint, position, event, type, at, due_at, leased_until, created_at)
+     VALUES ('whe', 1, gen_random_uuid(), 'media.dead', $1, $2, $2, $1)`,
+    [now, soon],
+  );
   await catalogue.encryptedSecrets.write('secret', 'ciphertext', now);
   await catalogue.processes.heartbeat('p', {
     ...HEARTBEAT,

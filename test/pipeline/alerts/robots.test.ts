@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { describe, type TestContext, test } from 'node:test';
-import { secretsOfAlertUrl } from '../../../src/config/config.ts';
+import { secretsOfUrl } from '../../../src/config/values/secret-url.ts';
 import { type Alert, createAlert, createTestAlert } from '../../../src/pipeline/alerts/message.ts';
 import { createAlertSender } from '../../../src/pipeline/alerts/sender.ts';
 import { createLog } from '../../../src/runtime/log.ts';
@@ -56,7 +56,7 @@ async function setup(
   const http = createJsonClient({ timeoutMs: 2_000 });
   t.after(() => http.close());
   const url = ADDRESS[name] + (options.secret ? `#${options.secret}` : '');
-  const secrets = secretsOfAlertUrl(url);
+  const secrets = secretsOfUrl(url);
   const metrics = createMetrics();
   const sleeps: number[] = [];
   const sender = createAlertSender(

@@ -76,6 +76,7 @@ function setup(given: Given = {}) {
     log: { info: () => undefined, error: (...args: unknown[]) => void errors.push(String(args.at(-1))) },
   });
   const expired = async () => (await metrics.expired.get()).values[0]?.value ?? 0;
+  const dead = async () => (await metrics.dead.get()).values[0]?.value;
   return {
     handle: (error: unknown) => handle(JOB, NOW, error),
     recorded,
@@ -83,6 +84,7 @@ function setup(given: Given = {}) {
     reported,
     errors,
     expired,
+    dead,
     probes: () => probes,
   };
 }
@@ -193,10 +195,12 @@ describe('handleFailure', () => {
     assert.equal((await early.handle(errcode(40007, 'permanent_media'))).action, 'fail');
     assert.deepEqual(early.recorded[0]?.[2], { to: 'dead' });
     assert.equal(await early.expired(), 0);
+    assert.equal(await early.dead(), 1);
     const late = setup({ row: { expiresAt: at(-1) } });
     assert.equal((await late.handle(errcode(40007, 'permanent_media'))).action, 'fail');
     assert.deepEqual(late.recorded[0]?.[2], { to: 'expired' });
     assert.equal(await late.expired(), 1);
+    assert.equal(await late.dead(), 0);
   });
 
   it('holds the account without counting an attempt, and the item becomes due', async () => {

@@ -45,7 +45,8 @@ const CLIENTS: readonly Client[] = [
 ];
 
 /** Pages that ask before something is done: who may not do it gets no question. */
-const QUESTIONS = /^\/(redrive|erase|accounts\/\{account\}\/hold|media\/\{id\}\/erase)$/;
+const QUESTIONS =
+  /^\/(redrive|erase|accounts\/\{account\}\/hold|media\/\{id\}\/erase|webhooks\/(new|\{id\}\/(change|delete)))$/;
 
 /**
  * The rule of scopes: every GET is read, and so are links and exports, which hand out files; POST of media and retry is
@@ -53,7 +54,7 @@ const QUESTIONS = /^\/(redrive|erase|accounts\/\{account\}\/hold|media\/\{id\}\/
  * does.
  */
 function scopeOf(method: string, route: string): Scope | 'open' {
-  if (/^\/(wechat\/|livez$|readyz$|login|logout|preferences$)/.test(route)) return 'open';
+  if (/^\/(wechat\/|livez$|readyz$|login|logout|preferences$|docs\/problems$)/.test(route)) return 'open';
   if (/^\/(queues|v1\/settings)/.test(route)) return 'admin';
   if (method === 'GET') return QUESTIONS.test(route) ? 'admin' : 'read';
   if (/^(\/v1)?\/(media\/\{id\}\/links|exports?)$/.test(route)) return 'read';

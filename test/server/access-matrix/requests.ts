@@ -20,6 +20,7 @@ interface Operation {
 
 export interface OpenApi {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
 }
 
 export interface ApiRequest {
@@ -106,11 +107,20 @@ function pathsOf(route: string, { parameters = [] }: Operation, values: Values):
   return paths.flatMap((path) => ['', ...queries].map((query) => path + query));
 }
 
+/** Replaces references by the schemas that they name. Schemas of requests have no cycles. */
+const withoutReferences = (schema: Schema, { components }: OpenApi): Schema =>
+  JSON.parse(JSON.stringify(schema), (_key, value) => {
+    const name = (value as { $ref?: string } | null)?.$ref?.split('/').at(-1);
+    return name === undefined
+      ? value
+      : withoutReferences(components.schemas[name] as Schema, { components, paths: {} });
+  });
+
 export function requestsOf(document: OpenApi, values: Values): ApiRequest[] {
   return Object.entries(document.paths).flatMap(([route, operations]) =>
     Object.entries(operations).flatMap(([method, operation]) => {
       const schema = operation.requestBody?.content['application/json']?.schema;
-      const bodies = schema ? valuesOf('(body)', schema, values) : [undefined];
+      const bodies = schema ? valuesOf('(body)', withoutReferences(schema, document), values) : [undefined];
       const { description = '' } = operation;
       return pathsOf(route, operation, values).flatMap((path) =>
         bodies.map((json) => ({

@@ -13,6 +13,18 @@ export interface Shop extends Values {
 }
 
 export async function fillShop(s: TestServer): Promise<Shop> {
+  const endpoint = await s.json<{ id: string }>(
+    '/v1/webhooks',
+    {
+      key: 'admin',
+      json: {
+        url: 'https://hook-of-the-shop.example.com/',
+        description: 'webhook-of-the-shop',
+        accounts: [PLAIN.account],
+      },
+    },
+    201,
+  );
   const given = reference({ ...PERSON, labels: { till: 'till-of-the-shop' } });
   const archived = await s.createArchived(given, { ...PICTURE, fileName: 'invoice-of-the-shop.jpg' });
   const other = reference({ ...PERSON, mediaId: 'dead-media-of-the-shop' });
@@ -38,8 +50,10 @@ export async function fillShop(s: TestServer): Promise<Shop> {
     method: 'PUT',
     json: { reason: 'hold-of-the-shop' },
   });
+  while ((await s.context.catalogue.events.sequence()).hasMore);
+  await s.context.catalogue.webhooks.fanOut(s.context.clock.now());
   const name = s.context.accounts.find(PLAIN.account)?.name as string;
-  const ids = [archived, dead, erasure.id, redrive.id, verification.id];
+  const ids = [archived, dead, erasure.id, redrive.id, verification.id, endpoint.id];
   const { objectKey, sha256 } = (await s.context.catalogue.media.get(archived)) ?? {};
   return {
     accounts: [name, PLAIN.account, SAFE.account],
@@ -52,6 +66,8 @@ export async function fillShop(s: TestServer): Promise<Shop> {
       reason: 'a reason',
       include: 'link',
       ttl: '15m',
+      url: 'https://example.com/hook',
+      from: new Date(Date.now() - 3_600_000).toISOString(),
     },
     reference: {
       mediaId: 'a-new-media',
@@ -75,6 +91,8 @@ export async function fillShop(s: TestServer): Promise<Shop> {
       'reason-of-the-shop',
       'redrive-of-the-shop',
       'hold-of-the-shop',
+      'hook-of-the-shop',
+      'webhook-of-the-shop',
     ],
   };
 }

@@ -37,7 +37,7 @@ const KEY = 'a-key-of-the-test-of-checks-0123456789';
 const EVERY_MS = 50;
 
 /** A proxy in front of the store: forwards, responds with an S3 error, or closes the connection. */
-async function openStoreProxy(t: TestContext, endpoint: string) {
+export async function openStoreProxy(t: TestContext, endpoint: string) {
   let fault: { status: number; code: string; matches: (path: string) => boolean } | 'close' | undefined;
   const to = new URL(endpoint);
   const server = createServer((request, response) => {

@@ -233,6 +233,25 @@ const CASES: Partial<Record<CheckCode, Case>> = {
       ),
     end: (g) => g.query('DELETE FROM wma.kf_cursor'),
   },
+  webhook_failing: {
+    begin: (g) =>
+      g.query(
+        `INSERT INTO wma.webhook_endpoint (id, url, secret, position, failing_since, last_failure, created_at, created_by,
+           updated_at)
+         VALUES ('whe_1', 'https://example.com/?key=x', '{}', 0, now() - interval '2 hours',
+           '{"at": "2026-01-01T00:00:00Z", "reason": "timeout"}', now(), 'k', now())`,
+      ),
+    end: (g) => g.query('DELETE FROM wma.webhook_endpoint'),
+  },
+  webhook_disabled: {
+    begin: (g) =>
+      g.query(
+        `INSERT INTO wma.webhook_endpoint (id, url, secret, position, disabled_at, disabled_reason, created_at, created_by,
+           updated_at)
+         VALUES ('whe_2', 'https://example.com/', '{}', 0, now(), 'gone', now(), 'k', now())`,
+      ),
+    end: (g) => g.query('DELETE FROM wma.webhook_endpoint'),
+  },
   at_risk: mediaRow('near', { status: 'pending', expires: inHours(2) }),
   expired: mediaRow('late', { status: 'expired', expires: inHours(-8) }),
   lost: mediaRow('lost', { status: 'expired', expires: inHours(-8) }),

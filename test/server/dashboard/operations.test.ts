@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { missing } from '../../machine/services.ts';
 import { eventually } from '../../queue/handled.ts';
-import { KEYS, openTestServer, PLAIN, SAFE, type TestServer } from '../setup.ts';
+import { KEYS, openTestServer, PLAIN, reference, SAFE, type TestServer } from '../setup.ts';
 import {
   axeViolations,
   type Client,
@@ -39,6 +39,17 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
       { key: 'admin', json: { kind: 'verify', sample: 5, reason: HOSTILE } },
       202,
     );
+    const webhook = await s.json<{ id: string }>(
+      '/v1/webhooks',
+      {
+        key: 'admin',
+        json: { url: 'https://example.com/hook', description: HOSTILE, accounts: [PLAIN.account] },
+      },
+      201,
+    );
+    await s.createDead(reference());
+    while ((await s.context.catalogue.events.sequence()).hasMore);
+    await s.context.catalogue.webhooks.fanOut(s.context.clock.now());
     pages = [
       '/dead-letters',
       '/redrive',
@@ -57,6 +68,11 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
       '/settings',
       '/settings?unknownZone=Mars/Olympus',
       `/verifications/${verification.id}`,
+      '/webhooks',
+      '/webhooks/new',
+      `/webhooks/${webhook.id}`,
+      `/webhooks/${webhook.id}/change`,
+      `/webhooks/${webhook.id}/delete`,
     ];
   });
   after(async () => {
@@ -115,7 +131,14 @@ describe('the pages of operations', { skip: missing.chromium }, () => {
     ] as const)
       await inClient({ key }, async ({ page }) => {
         let offered = 0;
-        for (const address of ['/dead-letters', '/accounts', '/alerts', '/audit-log', '/settings']) {
+        for (const address of [
+          '/dead-letters',
+          '/accounts',
+          '/alerts',
+          '/webhooks',
+          '/audit-log',
+          '/settings',
+        ]) {
           const response = await page.goto(s.url + address);
           assert.equal(response?.status(), 200, address);
           const forms = await page

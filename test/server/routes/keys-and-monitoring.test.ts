@@ -114,6 +114,33 @@ describe('the API', () => {
       assert.doesNotMatch(text, /m_[0-9a-f]{32}|wx0000/);
     });
 
+    it('counts requests by the pattern of their route, and those to no route under one name', async () => {
+      const id = await s.createDead(reference());
+      await json(`/v1/media/${id}`);
+      for (const path of ['/nowhere', '/v1/nowhere']) await json(path, {}, 404);
+      const text = await (await s.call('/metrics', { key: 'read' })).text();
+      assert.match(
+        text,
+        /^wma_http_requests_total\{method="GET",route="\/v1\/media\/:id",status="200"\} [1-9]/m,
+      );
+      assert.match(text, /^wma_http_requests_total\{method="GET",route="none",status="404"\} [2-9]/m);
+      assert.match(text, /^wma_http_request_seconds_count\{route="\/v1\/media\/:id"\} [1-9]/m);
+      assert.doesNotMatch(text, /nowhere/);
+    });
+
+    it('sees how much work a further worker could take, within the concurrency of each account', async () => {
+      const due = async () =>
+        /^wma_due (.+)$/m.exec(await (await s.call('/metrics', { key: 'read' })).text())?.[1];
+      const { catalogue } = s.context;
+      const before = Number(await due());
+      const items = Array.from({ length: 6 }, () => reference({ account: PLAIN.account }));
+      await catalogue.media.insert(items, new Date(), false);
+      assert.equal(Number(await due()), before + PLAIN.concurrency, '6 are due, and 4 may run at once');
+      await catalogue.accounts.hold(PLAIN.account, new Date(Date.now() + 60_000), { code: 'x' });
+      assert.equal(Number(await due()), before);
+      await catalogue.accounts.release(PLAIN.account, new Date());
+    });
+
     it('gets problems in the language of the client', async () => {
       const zh = await json('/v1/media', { headers: { 'accept-language': 'zh-TW' } }, 401);
       assert.match(zh.advice as string, /密钥/);

@@ -23,6 +23,7 @@ const SECTIONS: readonly (readonly [address: string, text: keyof ShellTexts])[] 
   ['/dead-letters', 'deadLetters'],
   ['/accounts', 'accounts'],
   ['/alerts', 'alerts'],
+  ['/webhooks', 'webhooks'],
   ['/audit-log', 'auditLog'],
   ['/settings', 'settings'],
 ];

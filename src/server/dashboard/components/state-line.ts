@@ -29,6 +29,8 @@ const PAGES: Partial<Record<CheckCode, string>> = {
   worker_quiet: '/#parts',
   clock_skewed: '/#parts',
   store_held: '/#holds',
+  webhook_failing: '/webhooks',
+  webhook_disabled: '/webhooks',
 };
 
 export const pageOfFinding = ({ code, account }: Pick<PageFinding, 'code' | 'account'>): string => {

@@ -43,7 +43,7 @@ export interface Api {
   /** Throws ApiError. `T` is the JSON of the route's response. */
   get<T>(path: string, query?: Query): Promise<T>;
   /** Throws ApiError. An empty response resolves with undefined. */
-  send<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: object): Promise<T>;
+  send<T>(method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<T>;
   /** A POST whose response is a file. Destroying the body ends the response. Throws ApiError. */
   stream(path: string, body: object): Promise<{ headers: Readonly<Record<string, string>>; body: Readable }>;
 }

@@ -9,6 +9,7 @@ const en = {
   deadLetters: 'Dead letters',
   accounts: 'Accounts',
   alerts: 'Alerts',
+  webhooks: 'Webhooks',
   auditLog: 'Audit log',
   settings: 'Settings',
   docs: 'API',
@@ -46,6 +47,8 @@ const en = {
     acknowledged: () => 'Acknowledged. It is in the audit log.',
     alertSent: (value: string) => `The test message was accepted (${value}).`,
     checked: (value: string) => `Account ${value}: WeChat accepts its token.`,
+    webhookTested: (value: string) => `The endpoint accepted the test message (${value}).`,
+    replayed: (value: string) => `${value} events are sent again now.`,
     saved: () => 'Saved.',
   } as Readonly<Record<string, (value: string) => string>>,
 };
@@ -60,6 +63,7 @@ const zh: ShellTexts = {
   deadLetters: '死信',
   accounts: '账号',
   alerts: '告警',
+  webhooks: 'Webhook',
   auditLog: '审计日志',
   settings: '设置',
   docs: '接口文档',
@@ -97,6 +101,8 @@ const zh: ShellTexts = {
     acknowledged: () => '已确认，并写入审计日志。',
     alertSent: (value) => `测试告警已被接受（${value}）。`,
     checked: (value) => `账号 ${value}：微信接受其令牌。`,
+    webhookTested: (value) => `接收地址已接受测试消息（${value}）。`,
+    replayed: (value) => `正在再次发送 ${value} 个事件。`,
     saved: () => '已保存。',
   },
 };

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { languageOf } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { groupJson } from '../../views/dead-letter.ts';
-import { deadLetterGroupsSchema } from './group-schema.ts';
+import { deadLetterGroupsSchema, groupsExample } from './group-schema.ts';
 
 const GROUP_LIMIT = 500;
 
@@ -17,8 +17,11 @@ export function deadLetterRoutes(deps: Pick<RouteDeps, 'catalogue'>) {
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags: ['dead letters'],
-          summary: 'Dead letters by account and failure, largest group first',
+          operationId: 'listDeadLetters',
+          summary: 'List dead letters by account and failure',
+          description: 'The largest group is first.',
           response: { 200: deadLettersSchema },
+          examples: { response: { 200: { groups: groupsExample } } },
         },
       },
       async (request) => {

@@ -1,5 +1,7 @@
 /** The bodies of POST /v1/redrives and POST /v1/media/{id}/retry. */
 import { z } from 'zod';
+import type { LocalizedText } from '../../../explanation.ts';
+import { refuse } from '../../../field-errors.ts';
 import { trimmedText } from '../field-schemas.ts';
 import { filterSchema, refuseFields, refusePersonInReason, refuseStatuses } from '../filter-body.ts';
 
@@ -8,6 +10,11 @@ const MEDIA_LIMIT = 10_000_000;
 const reason = trimmedText(300)
   .optional()
   .describe('stored with the media item and in the audit log: do not include personal data');
+
+const HAS_NO_DEADLINE = {
+  en: 'only pending media items have a deadline, and those are not redriven',
+  zh: '只有 pending 状态的素材有截止时间，而它们无需重新归档',
+};
 
 export const redriveBody = z
   .strictObject({
@@ -28,22 +35,28 @@ export const redriveBody = z
       .describe('also redrives expired media items, although WeChat may have deleted them'),
   })
   .superRefine(({ filter, all, force, reason }, context) => {
-    const addIssue = (field: string[], message: string) =>
-      context.addIssue({ code: 'custom', path: field, message });
+    const addIssue = (field: string[], text: LocalizedText) => refuse(context, text, field);
     if (Object.keys(filter).length === 0 && !all)
-      addIssue(['filter'], 'is empty: set all: true to redrive every dead letter');
+      addIssue(['filter'], {
+        en: 'is empty: set all: true to redrive every dead letter',
+        zh: '为空：如需重新归档全部死信，请设置 all: true',
+      });
     if (filter.status?.includes('expired') && !force)
-      addIssue(['filter', 'status'], 'expired media items are redriven only with force: true');
-    refuseStatuses(
-      context,
-      filter,
-      (status) => status !== 'dead' && status !== 'expired',
-      'only dead and expired media items can be redriven',
-    );
+      addIssue(['filter', 'status'], {
+        en: 'expired media items are redriven only with force: true',
+        zh: 'expired 状态的素材仅在 force: true 时重新归档',
+      });
+    refuseStatuses(context, filter, (status) => status !== 'dead' && status !== 'expired', {
+      en: 'only dead and expired media items can be redriven',
+      zh: '只有 dead 和 expired 状态的素材可以重新归档',
+    });
     refuseFields(context, filter, {
-      sha256: 'only archived media items have it, and those are not redriven',
-      expiresFrom: 'only pending media items have a deadline, and those are not redriven',
-      expiresBefore: 'only pending media items have a deadline, and those are not redriven',
+      sha256: {
+        en: 'only archived media items have it, and those are not redriven',
+        zh: '只有 archived 状态的素材有此字段，而它们无需重新归档',
+      },
+      expiresFrom: HAS_NO_DEADLINE,
+      expiresBefore: HAS_NO_DEADLINE,
     });
     refusePersonInReason(context, reason, filter);
   });

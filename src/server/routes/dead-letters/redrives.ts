@@ -3,19 +3,22 @@ import { z } from 'zod';
 import type { MediaFilter } from '../../../catalogue/media/filter.ts';
 import type { Redrivable, RedriveFilter } from '../../../catalogue/redrive/filter.ts';
 import { CHOSEN_LIMIT, TooManyChosenError } from '../../../catalogue/redrive/redrive-row.ts';
+import { type FieldError, formatted } from '../../../field-errors.ts';
 import { type Principal, resolveAccount } from '../../auth/access.ts';
-import { type FieldError, languageOf, Problem } from '../../problem.ts';
+import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { groupJson } from '../../views/dead-letter.ts';
 import { count, responseTime } from '../field-schemas.ts';
 import { type FilterBody, keptFilterOf, mediaFilterOf, personalPartOf } from '../filter-body.ts';
-import { deadLetterGroupsSchema } from './group-schema.ts';
+import { deadLetterGroupsSchema, groupsExample } from './group-schema.ts';
 import { redriveBody } from './redrive-body.ts';
 
 const tags = ['dead letters'];
 const LIST_LIMIT = 50;
 
-const redriveParams = z.object({ id: z.string().regex(/^r_[0-9a-f]{32}$/, 'is not the id of a redrive') });
+const redriveParams = z.object({
+  id: formatted(/^r_[0-9a-f]{32}$/, { en: 'is not the id of a redrive', zh: '不是重新归档的 id' }),
+});
 
 export const previewSchema: z.ZodType = z.object({ matched: count, groups: deadLetterGroupsSchema });
 export const acceptedSchema: z.ZodType = z.object({ id: z.string(), matched: count });
@@ -39,6 +42,18 @@ export const redriveSchema: z.ZodType = z
     endedAt: responseTime.optional(),
   })
   .meta({ id: 'Redrive' });
+const redriveExample = {
+  id: `r_${'7c2e50a1'.repeat(4)}`,
+  state: 'running',
+  done: 1,
+  skipped: 0,
+  total: 3,
+  filter: { status: ['dead'], code: ['invalid_media_id'] },
+  rate: 20,
+  actor: 'operator',
+  reason: 'media ids were corrected',
+  askedAt: '2026-11-20T10:00:00.000Z',
+};
 export const redrivesSchema: z.ZodType = z.object({ items: z.array(redriveSchema) });
 
 /** Divides a filter into what is stored and what is resolved to items when the redrive is created. */
@@ -55,7 +70,10 @@ function selectionOf(
 
 function explain(error: unknown): never {
   if (!(error instanceof TooManyChosenError)) throw error;
-  const message = `matches more than ${CHOSEN_LIMIT} media items by the ids of persons or items: narrow the filter`;
+  const message = {
+    en: `matches more than ${CHOSEN_LIMIT} media items by the ids of persons or items: narrow the filter`,
+    zh: `按人员或素材的 id 匹配超过 ${CHOSEN_LIMIT} 个素材：请缩小筛选范围`,
+  };
   throw new Problem('invalid_request', { errors: [{ field: 'filter', message }] });
 }
 
@@ -70,7 +88,10 @@ export function redriveRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | '
     const ids = names?.map((name, index) => {
       const account = resolveAccount(principal, accounts, name);
       if (!accounts.find(account))
-        errors.push({ field: `filter.account.${index}`, message: `${name} is not configured` });
+        errors.push({
+          field: `filter.account.${index}`,
+          message: { en: `${name} is not configured`, zh: `未配置账号 ${name}` },
+        });
       return account;
     });
     if (errors.length > 0) throw new Problem('unknown_account', { errors });
@@ -90,9 +111,19 @@ export function redriveRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | '
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
-          summary: 'Redrive dead letters: 202, or with dryRun 200 and the matching groups',
+          operationId: 'createRedrive',
+          summary: 'Redrive dead letters by a filter',
+          description: 'Returns 202 with its id, or with `dryRun` 200 and the groups that match.',
           body: redriveBody,
           response: { 200: previewSchema, 202: acceptedSchema },
+          examples: {
+            body: { filter: { code: ['invalid_media_id'] }, rate: 20, reason: 'media ids were corrected' },
+            response: {
+              200: { matched: 3, groups: groupsExample },
+              202: { id: redriveExample.id, matched: 3 },
+            },
+          },
+          problems: ['unknown_account'],
         },
       },
       async (request, reply) => {
@@ -119,7 +150,13 @@ export function redriveRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | '
       '/v1/redrives',
       {
         config: { scope: 'read', accountScoped: true },
-        schema: { tags, summary: `The latest ${LIST_LIMIT} redrives`, response: { 200: redrivesSchema } },
+        schema: {
+          tags,
+          operationId: 'listRedrives',
+          summary: `List the latest ${LIST_LIMIT} redrives`,
+          response: { 200: redrivesSchema },
+          examples: { response: { 200: { items: [redriveExample] } } },
+        },
       },
       async (request) => ({ items: await catalogue.redrives.list(LIST_LIMIT, request.principal.accounts) }),
     );
@@ -130,9 +167,12 @@ export function redriveRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | '
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags,
-          summary: 'Progress of a redrive',
+          operationId: 'getRedrive',
+          summary: 'Get the progress of a redrive',
           params: redriveParams,
           response: { 200: redriveSchema },
+          examples: { params: { id: redriveExample.id }, response: { 200: redriveExample } },
+          problems: ['redrive_not_found'],
         },
       },
       (request) => find(request.params.id, request.principal),
@@ -144,9 +184,16 @@ export function redriveRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | '
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
-          summary: 'Stop a redrive: media items that it made pending stay pending, and no others follow',
+          operationId: 'stopRedrive',
+          summary: 'Stop a redrive',
+          description: 'Media items that it made pending stay pending, and no others follow.',
           params: redriveParams,
           response: { 200: redriveSchema },
+          examples: {
+            params: { id: redriveExample.id },
+            response: { 200: { ...redriveExample, state: 'stopped', endedAt: '2026-11-20T10:00:01.000Z' } },
+          },
+          problems: ['redrive_not_found'],
         },
       },
       async (request) => {

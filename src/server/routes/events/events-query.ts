@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { parseDuration } from '../../../config/values/units.ts';
 import { EVENT_TYPES } from '../../../event.ts';
+import { refuse } from '../../../field-errors.ts';
 import { text } from '../../../media.ts';
 
 const REPEAT_LIMIT = 200;
@@ -22,7 +23,10 @@ const wait = z
   .transform((value, context) => {
     const ms = parseDuration(/^\d+$/.test(value) ? `${value}s` : value);
     if (ms !== undefined && ms >= 0 && ms <= LONGEST_WAIT_MS) return ms;
-    context.addIssue({ code: 'custom', message: 'must be a duration of at most 30s, such as 20s' });
+    refuse(context, {
+      en: 'must be a duration of at most 30s, such as 20s',
+      zh: '必须是不超过 30s 的时长，例如 20s',
+    });
     return z.NEVER;
   });
 

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { DatabaseUnavailableError } from '../../../catalogue/database/database.ts';
 import { decodeFeedCursor, encodeFeedCursor, type FeedCursor } from '../../../catalogue/events/cursor.ts';
 import { createLimiter } from '../../../runtime/concurrency/limiter.ts';
+import { LISTENER_LIMITS } from '../../../runtime/network/server-limits.ts';
 import { resolveAccount } from '../../auth/access.ts';
 import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
@@ -11,10 +12,11 @@ import { eventSchema } from './event-schema.ts';
 import { openEventStream } from './event-stream.ts';
 import { type EventsQuery, eventsQuery, FROM_NOW } from './events-query.ts';
 import { createEventReader, type EventReader } from './reader.ts';
+import { exampleEvent } from './webhook-docs.ts';
 
-/** The server keeps at least 500 of its 2,000 connections for callbacks and other requests. */
-const READERS_PER_SERVER = 1_500;
-const READERS_PER_KEY = 1_000;
+/** The parts of the server's connections (2,000) that all readers together, and those of one key, may take. */
+const SHARE_OF_READERS = 3 / 4;
+const SHARE_OF_KEY = 1 / 2;
 
 const eventPageSchema: z.ZodType = z
   .object({
@@ -23,13 +25,18 @@ const eventPageSchema: z.ZodType = z
   })
   .meta({ id: 'EventPage' });
 
+const pageExample = {
+  items: [exampleEvent('media.archived')],
+  nextCursor: encodeFeedCursor({ position: 4711, atMs: Date.parse('2026-11-20T08:00:05.200Z') }),
+};
+
 export type EventRoutesDeps = Pick<
   RouteDeps,
-  'access' | 'accounts' | 'catalogue' | 'eventJson' | 'feed' | 'repeatedLog' | 'shutdown'
+  'access' | 'accounts' | 'catalogue' | 'eventJson' | 'feed' | 'limits' | 'repeatedLog' | 'shutdown'
 >;
 
 export function eventRoutes(deps: EventRoutesDeps) {
-  const { catalogue, shutdown } = deps;
+  const { catalogue, shutdown, limits = LISTENER_LIMITS } = deps;
   const readerDeps = { ...deps, reads: createLimiter() };
   const readersOfKey = new Map<string, number>();
   let readers = 0;
@@ -37,7 +44,8 @@ export function eventRoutes(deps: EventRoutesDeps) {
   /** Returns the function that gives the place back. */
   function takePlace(key: string): () => void {
     const ofKey = readersOfKey.get(key) ?? 0;
-    if (readers >= READERS_PER_SERVER || ofKey >= READERS_PER_KEY)
+    // The rest stays free for callbacks and other requests.
+    if (readers >= limits.connections * SHARE_OF_READERS || ofKey >= limits.connections * SHARE_OF_KEY)
       throw new Problem('too_many_requests', { retryAfterSeconds: 30 });
     readers++;
     readersOfKey.set(key, ofKey + 1);
@@ -107,10 +115,18 @@ export function eventRoutes(deps: EventRoutesDeps) {
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags: ['events'],
-          summary:
-            'What happened, oldest first; waits for the next event, or streams with Accept: text/event-stream',
+          operationId: 'listEvents',
+          summary: 'List what happened, oldest first',
+          description:
+            'Waits for the next event with `wait`. With `Accept: text/event-stream` it streams: `id` is a cursor, with which `Last-Event-ID` goes on.',
           querystring: eventsQuery,
           response: { 200: eventPageSchema },
+          contentTypes: { 200: ['text/event-stream'] },
+          examples: {
+            querystring: { wait: '20s', type: ['media.archived'] },
+            response: { 200: pageExample },
+          },
+          problems: ['invalid_cursor', 'cursor_expired'],
         },
       },
       async (request, reply) => {

@@ -7,7 +7,7 @@ import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { requireArchived } from './archived.ts';
 import { findMedia, mediaIdParams } from './find-media.ts';
-import { mediaSchema } from './media-schema.ts';
+import { mediaSchema, pendingExample } from './media-schema.ts';
 import { createOpenRecorder } from './open-recorder.ts';
 
 const RETRY_AFTER_SECONDS = 5;
@@ -21,6 +21,8 @@ const FORWARDED_HEADERS = [
   'etag',
   'last-modified',
 ] as const;
+
+const FILE_TYPES = ['image/jpeg', 'audio/amr', 'video/mp4', 'application/octet-stream'];
 
 const contentResponses: Record<200 | 202 | 206 | 302, z.ZodType> = {
   200: z.unknown().describe('the file (proxy=true)'),
@@ -52,11 +54,28 @@ export function contentRoutes(
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags: ['media'],
-          summary:
-            'The file: 302 to a signed link, 202 while pending, 410 if it will never be available; proxy=true streams it',
+          operationId: 'getMediaContent',
+          summary: 'Get the file of a media item',
+          description:
+            'Redirects to a signed link, or streams the file with `proxy=true`. Returns 202 while the item is pending, and 410 if there will be no file.',
           params: mediaIdParams,
-          querystring: z.strictObject({ proxy: z.enum(['true', 'false']).default('false') }),
+          querystring: z.strictObject({
+            proxy: z
+              .enum(['true', 'false'])
+              .default('false')
+              .describe('true: the file comes through this server, also in ranges (header Range)'),
+          }),
           response: contentResponses,
+          contentTypes: { 200: FILE_TYPES, 206: FILE_TYPES },
+          examples: { querystring: { proxy: 'true' }, response: { 202: pendingExample } },
+          problems: [
+            'media_not_found',
+            'media_gone',
+            'object_missing',
+            'range_not_satisfiable',
+            'store_refused',
+            'store_unavailable',
+          ],
         },
       },
       async (request, reply) => {

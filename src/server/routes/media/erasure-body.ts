@@ -1,5 +1,7 @@
 /** The body of POST /v1/erasures. */
 import { z } from 'zod';
+import type { LocalizedText } from '../../../explanation.ts';
+import { refuse } from '../../../field-errors.ts';
 import { trimmedText } from '../field-schemas.ts';
 import { type FilterBody, filterSchema, refusePersonInReason, refuseStatuses } from '../filter-body.ts';
 import { mediaId } from './find-media.ts';
@@ -25,14 +27,27 @@ export const erasureBody = z
     dryRun: z.boolean().default(false).describe('only counts what would be erased, with thumbs and variants'),
   })
   .superRefine(({ account, openId, ids, filter, reason }, context) => {
-    const addIssue = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
+    const addIssue = (path: string[], text: LocalizedText) => refuse(context, text, path);
     const given = [openId, ids, filter].filter((selection) => selection !== undefined);
-    if (given.length !== 1) addIssue(['openId'], 'specify one of openId, ids and filter');
-    if (!filter && account === undefined) addIssue(['account'], 'is required with openId and with ids');
+    if (given.length !== 1)
+      addIssue(['openId'], {
+        en: 'is one of three: specify either openId, ids or filter',
+        zh: '请指定 openId、ids、filter 三者之一',
+      });
+    if (!filter && account === undefined)
+      addIssue(['account'], {
+        en: 'is required with openId and with ids',
+        zh: '与 openId 或 ids 同时使用时为必填项',
+      });
     if (filter) {
-      if (Object.keys(filter).length === 0) addIssue(['filter'], 'is empty: it would erase everything');
-      if (account !== undefined && filter.account) addIssue(['filter', 'account'], 'is given twice');
-      refuseStatuses(context, filter, (status) => status === 'erased', 'these are erased already');
+      if (Object.keys(filter).length === 0)
+        addIssue(['filter'], { en: 'is empty: it would erase everything', zh: '为空：会擦除全部素材' });
+      if (account !== undefined && filter.account)
+        addIssue(['filter', 'account'], { en: 'is given twice', zh: '重复指定' });
+      refuseStatuses(context, filter, (status) => status === 'erased', {
+        en: 'these are erased already',
+        zh: '这些素材已擦除',
+      });
     }
     refusePersonInReason(context, reason, filter ?? { openId });
   });

@@ -1,6 +1,8 @@
 /** Permanent erasure: DELETE /v1/media/{id}, and /v1/erasures for many media items. */
 import { z } from 'zod';
 import type { MediaFilter } from '../../../catalogue/media/filter.ts';
+import type { LocalizedText } from '../../../explanation.ts';
+import { formatted } from '../../../field-errors.ts';
 import { createEraser } from '../../../pipeline/maintenance/eraser.ts';
 import { mediaJson } from '../../../pipeline/views/media.ts';
 import { type Principal, resolveAccount } from '../../auth/access.ts';
@@ -10,7 +12,7 @@ import { count, responseTime } from '../field-schemas.ts';
 import { mediaFilterOf } from '../filter-body.ts';
 import { type ErasureBody, erasureBody, ID_LIMIT, isOfOnePerson, reason } from './erasure-body.ts';
 import { findMedia, mediaIdParams } from './find-media.ts';
-import { mediaSchema, unfinishedErasureFields } from './media-schema.ts';
+import { erasedExample, mediaIdExample, mediaSchema, unfinishedErasureFields } from './media-schema.ts';
 import { selectionSchema } from './selection-schema.ts';
 
 /** How long a request waits for the store. After that time the sweeper completes the erasure. */
@@ -19,6 +21,11 @@ const LIST_LIMIT = 50;
 /** The most accounts whose items one request erases. */
 const ACCOUNT_LIMIT = 20;
 const tags = ['erasures'];
+
+const erasureId = formatted(/^e_[0-9a-f]{32}$/, {
+  en: 'is not the id of an erasure',
+  zh: '不是擦除的 id',
+});
 
 type ErasedSelection = { account: string } & ({ ids: readonly string[] } | { openId: string });
 
@@ -46,6 +53,31 @@ export const erasureSchema: z.ZodType = z
     notFound: z.array(z.string()).optional().describe('ids that are not media items of the account'),
   })
   .meta({ id: 'Erasure' });
+
+const erasureBodyExample = {
+  account: 'wx0123456789abcdef',
+  openId: 'oLVPpjqs9BhvzwPj5A-vTYAX3GLc',
+  reason: 'case 1042',
+};
+const erasureExample = {
+  id: `e_${'4b1d9c07'.repeat(4)}`,
+  account: 'wx0123456789abcdef',
+  actor: 'support',
+  reason: 'case 1042',
+  state: 'done',
+  total: 2,
+  done: 2,
+  removed: [{ kind: 'image', count: 2, files: 2, bytes: 368_640 }],
+  createdAt: '2026-12-01T09:30:00.000Z',
+  finishedAt: '2026-12-01T09:30:01.000Z',
+};
+const runningExample = {
+  ...erasureExample,
+  state: 'running',
+  done: 1,
+  finishedAt: undefined,
+  unfinished: [{ id: mediaIdExample, since: '2026-12-01T09:30:00.000Z', why: 'busy' }],
+};
 
 export const erasuresSchema: z.ZodType = z.object({ items: z.array(erasureSchema) });
 const erasureResponses: Record<200 | 202, z.ZodType> = {
@@ -91,14 +123,14 @@ export function erasureRoutes(
     const selected = filterOf(body, accounts);
     if (isOfOnePerson(filter)) {
       const theirs = await catalogue.selections.accounts(selected, ACCOUNT_LIMIT + 1);
-      if (theirs.length > ACCOUNT_LIMIT) throw tooMany(`items of more than ${ACCOUNT_LIMIT} accounts`);
+      if (theirs.length > ACCOUNT_LIMIT) throw tooMany(ITEMS_OF_MANY);
       for (const account of theirs) requireSecretOf(account);
       return theirs.map((account) => ({ account, openId: filter.openId as string }));
     }
     const byAccount = await catalogue.selections.ids(selected, ID_LIMIT + 1);
     const found = [...byAccount.values()].reduce((sum, some) => sum + some.length, 0);
-    if (found > ID_LIMIT) throw tooMany(`more than ${ID_LIMIT} media items`);
-    if (byAccount.size > ACCOUNT_LIMIT) throw tooMany(`items of more than ${ACCOUNT_LIMIT} accounts`);
+    if (found > ID_LIMIT) throw tooMany(MANY_ITEMS);
+    if (byAccount.size > ACCOUNT_LIMIT) throw tooMany(ITEMS_OF_MANY);
     return [...byAccount].map(([account, some]) => ({ account, ids: some }));
   }
 
@@ -119,11 +151,20 @@ export function erasureRoutes(
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
-          summary:
-            'Erase a media item with its thumb and variants: 200 when the erasure is complete, 202 while it continues',
+          operationId: 'eraseMedia',
+          summary: 'Erase a media item with its thumb and variants',
+          description: 'Returns 200 when the erasure is complete, and 202 while it continues.',
           params: mediaIdParams,
           querystring: z.strictObject({ reason }),
           response: { 200: mediaSchema, 202: mediaSchema },
+          examples: {
+            querystring: { reason: 'case 1042' },
+            response: {
+              200: erasedExample,
+              202: { ...erasedExample, erasedAt: undefined, erasing: { since: erasedExample.updatedAt } },
+            },
+          },
+          problems: ['media_not_found', 'erasure_kept'],
         },
       },
       async (request, reply) => {
@@ -148,9 +189,13 @@ export function erasureRoutes(
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
-          summary: `Erase all media items of a user, or up to ${ID_LIMIT} by their ids or by a filter, which returns one erasure for each account; with dryRun only count them`,
+          operationId: 'createErasures',
+          summary: 'Erase media items of a user, by ids or by a filter',
+          description: `All media items of a user, or up to ${ID_LIMIT} by their ids or by a filter. A filter returns one erasure for each account. With \`dryRun\` they are only counted.`,
           body: erasureBody,
           response: erasureResponses,
+          examples: { body: erasureBodyExample, response: { 200: erasureExample, 202: runningExample } },
+          problems: ['unknown_account'],
         },
       },
       async (request, reply) => {
@@ -185,7 +230,13 @@ export function erasureRoutes(
       '/v1/erasures',
       {
         config: { scope: 'read', accountScoped: true },
-        schema: { tags, summary: `The latest ${LIST_LIMIT} erasures`, response: { 200: erasuresSchema } },
+        schema: {
+          tags,
+          operationId: 'listErasures',
+          summary: `List the latest ${LIST_LIMIT} erasures`,
+          response: { 200: erasuresSchema },
+          examples: { response: { 200: { items: [erasureExample] } } },
+        },
       },
       async (request) => ({ items: await catalogue.erasures.list(LIST_LIMIT, request.principal.accounts) }),
     );
@@ -196,9 +247,13 @@ export function erasureRoutes(
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags,
-          summary: 'Progress of an erasure, and the objects that the store refuses to delete',
-          params: z.object({ id: z.string().regex(/^e_[0-9a-f]{32}$/, 'is not the id of an erasure') }),
+          operationId: 'getErasure',
+          summary: 'Get the progress of an erasure',
+          description: 'With the objects that the store refuses to delete.',
+          params: z.object({ id: erasureId }),
           response: { 200: erasureSchema },
+          examples: { params: { id: erasureExample.id }, response: { 200: runningExample } },
+          problems: ['erasure_not_found'],
         },
       },
       async (request) => {
@@ -212,7 +267,18 @@ export function erasureRoutes(
   };
 }
 
-const tooMany = (what: string) =>
+const ITEMS_OF_MANY = {
+  en: `items of more than ${ACCOUNT_LIMIT} accounts`,
+  zh: `超过 ${ACCOUNT_LIMIT} 个账号的素材`,
+};
+const MANY_ITEMS = { en: `more than ${ID_LIMIT} media items`, zh: `超过 ${ID_LIMIT} 个素材` };
+
+const tooMany = ({ en, zh }: LocalizedText) =>
   new Problem('invalid_request', {
-    errors: [{ field: 'filter', message: `matches ${what}: narrow the filter` }],
+    errors: [
+      {
+        field: 'filter',
+        message: { en: `matches ${en}: narrow the filter`, zh: `匹配${zh}：请缩小筛选范围` },
+      },
+    ],
   });

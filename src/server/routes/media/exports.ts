@@ -20,9 +20,16 @@ import {
   refusePersonInReason,
   refuseStatuses,
 } from '../filter-body.ts';
-import { selectionSchema } from './selection-schema.ts';
+import { selectionExample, selectionSchema } from './selection-schema.ts';
 
-const NEVER_ARCHIVED = 'only dead and expired media items have it, and those have no file';
+const NEVER_ARCHIVED = {
+  en: 'only dead and expired media items have it, and those have no file',
+  zh: '只有 dead 和 expired 状态的素材有此字段，而它们没有文件',
+};
+const HAS_NO_DEADLINE = {
+  en: 'only pending media items have a deadline, and those have no file',
+  zh: '只有 pending 状态的素材有截止时间，而它们没有文件',
+};
 
 const exportBody = z
   .strictObject({
@@ -41,11 +48,14 @@ const exportBody = z
       class: NEVER_ARCHIVED,
       failedFrom: NEVER_ARCHIVED,
       failedTo: NEVER_ARCHIVED,
-      expiresFrom: 'only pending media items have a deadline, and those have no file',
-      expiresBefore: 'only pending media items have a deadline, and those have no file',
+      expiresFrom: HAS_NO_DEADLINE,
+      expiresBefore: HAS_NO_DEADLINE,
     });
     if (filter.status && !filter.status.includes('archived'))
-      refuseStatuses(context, filter, () => true, 'only archived media items have a file');
+      refuseStatuses(context, filter, () => true, {
+        en: 'only archived media items have a file',
+        zh: '只有 archived 状态的素材有文件',
+      });
     refusePersonInReason(context, reason, filter);
   });
 
@@ -101,7 +111,11 @@ async function sendExport(
 
 function explain(error: unknown): never {
   if (error instanceof ExportTooLargeError) {
-    const message = `matches more than ${EXPORT_LIMITS.items} media items or ${EXPORT_LIMITS.bytes / 1024 ** 3} GiB: narrow the filter`;
+    const { items, bytes } = EXPORT_LIMITS;
+    const message = {
+      en: `matches more than ${items} media items or ${bytes / 1024 ** 3} GiB: narrow the filter`,
+      zh: `匹配超过 ${items} 个素材或 ${bytes / 1024 ** 3} GiB：请缩小筛选范围`,
+    };
     throw new Problem('invalid_request', { errors: [{ field: 'filter', message }] });
   }
   if (!(error instanceof ExportBusyError)) throw error;
@@ -120,9 +134,17 @@ export function exportRoutes(deps: ExportDeps) {
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags: ['media'],
-          summary: `The files of up to ${EXPORT_LIMITS.items} media items as a ZIP with a manifest, one at a time for each key; with dryRun only count them`,
+          operationId: 'exportMedia',
+          summary: 'Download the files of media items as a ZIP',
+          description: `Up to ${EXPORT_LIMITS.items} media items with a manifest, one export at a time for each key. With \`dryRun\` the response is JSON that counts them.`,
           body: exportBody,
-          response: { 200: z.union([selectionSchema, z.unknown().describe('application/zip')]) },
+          response: { 200: selectionSchema },
+          contentTypes: { 200: ['application/zip'] },
+          examples: {
+            body: { filter: { account: ['wx0123456789abcdef'], sentFrom: '2026-11-01T00:00:00Z' } },
+            response: { 200: selectionExample },
+          },
+          problems: ['export_running', 'store_refused', 'store_unavailable'],
         },
       },
       async (request, reply) => {

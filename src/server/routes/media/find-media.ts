@@ -2,12 +2,14 @@
 import { z } from 'zod';
 import type { Catalogue } from '../../../catalogue/catalogue.ts';
 import type { MediaRow } from '../../../catalogue/media/row.ts';
+import { formatted } from '../../../field-errors.ts';
 import { ID_PATTERN } from '../../../media.ts';
 import type { Principal } from '../../auth/access.ts';
 import { Problem } from '../../problem.ts';
+import { mediaIdExample } from './media-schema.ts';
 
-export const mediaId = z.string().regex(ID_PATTERN, 'is not the id of a media item');
-export const mediaIdParams = z.object({ id: mediaId });
+export const mediaId = formatted(ID_PATTERN, { en: 'is not the id of a media item', zh: '不是素材的 id' });
+export const mediaIdParams = z.object({ id: mediaId.meta({ examples: [mediaIdExample] }) });
 
 /**
  * Throws Problem `media_not_found`, also for an item of an account that the key does not cover, so that the response

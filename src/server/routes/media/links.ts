@@ -1,6 +1,7 @@
 /** POST /v1/media/{id}/links: a link to the file that lasts as long as the client asks for. */
 import { z } from 'zod';
 import { formatDuration, parseDuration } from '../../../config/values/units.ts';
+import { saying } from '../../../field-errors.ts';
 import { mediaJson } from '../../../pipeline/views/media.ts';
 import { MAX_TTL_SECONDS } from '../../../storage/links.ts';
 import { includesScope, type Principal } from '../../auth/access.ts';
@@ -17,15 +18,32 @@ const linkBody = z.strictObject({
   ttl: z
     .string()
     .max(20)
-    .refine((text) => parseDuration(text) !== undefined, 'must be a duration: 15m, 1h, 1d, 7d')
-    .refine((text) => {
-      const ms = parseDuration(text);
-      return ms === undefined || (ms >= MIN_TTL_MS && ms <= MAX_TTL_MS);
-    }, 'must be from 1m to 7d: no storage accepts a signature for longer')
+    .refine(
+      (text) => parseDuration(text) !== undefined,
+      saying({
+        en: 'must be a duration, for example 15m, 1h, 1d, 7d',
+        zh: '必须是时长，例如 15m、1h、1d、7d',
+      }),
+    )
+    .refine(
+      (text) => {
+        const ms = parseDuration(text);
+        return ms === undefined || (ms >= MIN_TTL_MS && ms <= MAX_TTL_MS);
+      },
+      saying({
+        en: 'must be from 1m to 7d: no storage accepts a signature for longer',
+        zh: '必须在 1m 到 7d 之间：没有存储接受更长的签名',
+      }),
+    )
     .describe('how long the link is valid: 15m, 1h, 1d, at most 7d'),
 });
 
-export const linkSchema: z.ZodType = z.object({ url: z.url(), expiresAt: responseTime });
+export const linkSchema: z.ZodType = z.object({ url: z.url(), expiresAt: responseTime }).meta({ id: 'Link' });
+
+const linkExample = {
+  url: 'https://wechat-media.s3.ap-east-1.amazonaws.com/wx0123456789abcdef/2026/11/20/m_0f3a.jpg?X-Amz-Signature=9f86d0',
+  expiresAt: '2026-11-20T10:00:00.000Z',
+};
 
 export function linkRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'config' | 'store'>) {
   const { catalogue, clock, config, store } = deps;
@@ -46,11 +64,14 @@ export function linkRoutes(deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'config
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags: ['media'],
-          summary:
-            'A link that opens without a key: valid up to LINK_TTL with the scope read, up to 7d with write; 409 while pending, 410 if there will be no file',
+          operationId: 'createMediaLink',
+          summary: 'Create a link to the file that opens without a key',
+          description: 'It is valid up to LINK_TTL with the scope read, and up to 7d with write.',
           params: mediaIdParams,
           body: linkBody,
           response: { 201: linkSchema },
+          examples: { body: { ttl: '1h' }, response: { 201: linkExample } },
+          problems: ['media_not_found', 'not_archived', 'media_gone'],
         },
       },
       async (request, reply) => {

@@ -1,9 +1,11 @@
 /** The parameters of GET /v1/media. */
 import { z } from 'zod';
 import type { MediaFilter } from '../../../catalogue/media/filter.ts';
+import { refuse } from '../../../field-errors.ts';
+import { unknownFieldSentence } from '../../../field-sentences.ts';
 import { KINDS, STATUSES, text } from '../../../media.ts';
 import { queryTime, searchText } from '../field-schemas.ts';
-import { mediaFilterOf } from '../filter-body.ts';
+import { mediaFilterOf, sha256 } from '../filter-body.ts';
 
 const REPEAT_LIMIT = 200;
 const INT4_LIMIT = 2 ** 31;
@@ -21,22 +23,22 @@ export const includeOf = <const Names extends readonly [string, ...string[]]>(..
   z
     .string()
     .optional()
+    .describe(`what to add, separated by commas: ${names.join(', ')}`)
     .transform((value) => value?.split(',') ?? [])
     .pipe(z.array(z.enum(names)));
 
 export const listQuery = z
   .object({
-    account: repeatable(word),
+    account: repeatable(word).describe(
+      'an account by its id or its name; like the other lists, repeat it for several',
+    ),
     id: repeatable(word),
-    mediaId: repeatable(word),
-    msgId: repeatable(word),
-    openId: word.optional(),
+    mediaId: repeatable(word).describe('the media id of WeChat'),
+    msgId: repeatable(word).describe('the id of the message'),
+    openId: word.optional().describe('the user who sent the message'),
     kind: repeatable(z.enum(KINDS)),
     status: repeatable(z.enum(STATUSES)),
-    sha256: z
-      .string()
-      .regex(/^[0-9a-f]{64}$/)
-      .optional(),
+    sha256: sha256.optional(),
     errcode: repeatable(
       z.coerce
         .number()
@@ -44,10 +46,16 @@ export const listQuery = z
         .min(-INT4_LIMIT)
         .max(INT4_LIMIT - 1),
     ),
-    sentFrom: queryTime('past').optional(),
-    sentTo: queryTime('past').optional(),
-    expiresFrom: queryTime('future').optional(),
-    expiresBefore: queryTime('future').optional(),
+    sentFrom: queryTime('past')
+      .optional()
+      .describe('sent at this time or later: a date, or a duration such as 24h'),
+    sentTo: queryTime('past').optional().describe('sent before this time'),
+    expiresFrom: queryTime('future')
+      .optional()
+      .describe('pending items whose deadline is at this time or later'),
+    expiresBefore: queryTime('future')
+      .optional()
+      .describe('pending items whose deadline is before this time'),
     parentId: repeatable(word).describe('covers and variants of these items'),
     covers: z.enum(['include', 'exclude']).default('include').describe('exclude: without covers of videos'),
     q: searchText.optional(),
@@ -59,16 +67,16 @@ export const listQuery = z
       .default('sentAt')
       .describe('updatedAt: oldest change first, and nextCursor is never null'),
     limit: z.coerce.number().int().min(1).max(200).default(50),
-    cursor: word.optional(),
+    cursor: word.optional().describe('nextCursor or previousCursor of another page; absent: the first page'),
     include: includeOf('link', 'count'),
   })
   .catchall(word)
   .superRefine((query, context) => {
     if (query.updatedFrom && query.sort !== 'updatedAt')
-      context.addIssue({ code: 'custom', path: ['updatedFrom'], message: 'needs sort=updatedAt' });
+      refuse(context, { en: 'needs sort=updatedAt', zh: '需要 sort=updatedAt' }, ['updatedFrom']);
     for (const name of Object.keys(query)) {
       if (LIST_FIELDS.has(name) || LABEL.test(name)) continue;
-      context.addIssue({ code: 'custom', path: [name], message: 'is not a parameter of this route' });
+      refuse(context, UNKNOWN_PARAMETER, [name.slice(0, 80)]);
     }
   });
 const LIST_FIELDS: ReadonlySet<string> = new Set(
@@ -76,6 +84,7 @@ const LIST_FIELDS: ReadonlySet<string> = new Set(
     ' ',
   ),
 );
+const UNKNOWN_PARAMETER = unknownFieldSentence('query', [...LIST_FIELDS, 'label.{key}']);
 const LABEL = /^label\.[^\0\p{Surrogate}]{1,64}$/u;
 
 type ListQuery = z.infer<typeof listQuery>;

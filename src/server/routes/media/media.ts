@@ -1,20 +1,31 @@
 /** /v1/media: accepts references, lists media items, returns one, redrives one. */
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { DatabaseUnavailableError } from '../../../catalogue/database/database.ts';
-import { COUNT_LIMIT } from '../../../catalogue/media/pages.ts';
+import { fieldErrorsOf, parseInput } from '../../../field-errors.ts';
 import { type ReferenceInput, referenceSchema, STATUSES } from '../../../media.ts';
 import type { Ingested } from '../../../pipeline/ingest/ingest.ts';
 import { UnknownAccountError } from '../../../pipeline/ingest/insert-batcher.ts';
 import { attemptsJson, type MediaJson, mediaJson } from '../../../pipeline/views/media.ts';
+import { readTraceparent } from '../../../traceparent.ts';
 import { resolveAccount } from '../../auth/access.ts';
-import { type FieldError, languageOf, Problem, problemBody } from '../../problem.ts';
+import { languageOf, Problem, problemBody } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { retryBody } from '../dead-letters/redrive-body.ts';
 import { count } from '../field-schemas.ts';
 import { problemSchema } from '../problem-schema.ts';
 import { findMedia, mediaIdParams } from './find-media.ts';
 import { filterOf, includeOf, listQuery } from './list-query.ts';
-import { mediaSchema } from './media-schema.ts';
+import {
+  archivedExample,
+  batchExample,
+  batchResultsExample,
+  mediaPageExample,
+  mediaPageSchema,
+  mediaSchema,
+  pendingExample,
+  referenceExample,
+} from './media-schema.ts';
 
 const BATCH_LIMIT = 500;
 const tags = ['media'];
@@ -37,6 +48,10 @@ export const acceptedMediaSchema: z.ZodType = z.union([
   }),
 ]);
 
+/** Each item is checked on its own, so that one that is not valid does not refuse the others. */
+const batchBody = z.strictObject({
+  items: z.array(z.unknown()).min(1).max(BATCH_LIMIT).describe('each as the body of POST /v1/media'),
+});
 const batchResultsSchema: z.ZodType = z.object({
   results: z.array(
     z.union([
@@ -44,16 +59,6 @@ const batchResultsSchema: z.ZodType = z.object({
       z.object({ index: count, problem: problemSchema }),
     ]),
   ),
-});
-
-export const mediaPageSchema: z.ZodType = z.object({
-  items: z.array(mediaSchema),
-  nextCursor: z.string().nullable().describe('null on the last page'),
-  previousCursor: z.string().nullable().describe('null on the first page'),
-  count: count
-    .optional()
-    .describe(`with include=count: how many items match on all pages together, at most ${COUNT_LIMIT}`),
-  countIsExact: z.boolean().optional().describe('false: more items than count match'),
 });
 
 export function mediaRoutes(
@@ -91,14 +96,20 @@ export function mediaRoutes(
         config: { scope: 'write', accountScoped: true },
         schema: {
           tags,
-          summary: 'Archive one media item: 202 when it is new, 200 with its row when it is known',
+          operationId: 'addMedia',
+          summary: 'Archive one media item',
+          description: 'Returns 202 when the item is new, and 200 with its row as it is when it is known.',
           body: referenceSchema,
           response: { 200: mediaSchema, 202: acceptedMediaSchema },
+          examples: { body: referenceExample, response: { 200: archivedExample, 202: pendingExample } },
+          problems: ['unknown_account'],
         },
       },
       async (request, reply) => {
         resolveAccount(request.principal, accounts, request.body.account);
-        const [ingested] = (await deps.ingest.ingestRequest([request.body])) as [Ingested];
+        const [ingested] = (await deps.ingest.ingestRequest([withTrace(request, request.body)])) as [
+          Ingested,
+        ];
         reply.header('location', `/v1/media/${ingested.id}`);
         const row = ingested.spooled ? undefined : await readAccepted(ingested.id);
         if (!row) return reply.code(202).send({ ...request.body, ...summaryOf(ingested) });
@@ -112,9 +123,13 @@ export function mediaRoutes(
         config: { scope: 'write', accountScoped: true },
         schema: {
           tags,
-          summary: `Archive up to ${BATCH_LIMIT} media items; each is accepted or refused separately`,
-          body: z.strictObject({ items: z.array(z.unknown()).min(1).max(BATCH_LIMIT) }),
+          operationId: 'addMediaBatch',
+          summary: `Archive up to ${BATCH_LIMIT} media items`,
+          description:
+            'Each item is accepted or refused separately; `results` has one entry for each, in order.',
+          body: batchBody,
           response: { 202: batchResultsSchema },
+          examples: { body: batchExample, response: { 202: batchResultsExample } },
         },
       },
       async (request, reply) => {
@@ -139,7 +154,7 @@ export function mediaRoutes(
             results[index] = { index, problem: problemBody(problem, language) };
           }
         }
-        const ingested = await deps.ingest.ingestRequest(valid.map(({ input }) => input));
+        const ingested = await deps.ingest.ingestRequest(valid.map(({ input }) => withTrace(request, input)));
         for (const [position, { index }] of valid.entries()) {
           const { account: _, ...summary } = summaryOf(ingested[position] as Ingested);
           results[index] = { index, ...summary };
@@ -154,10 +169,17 @@ export function mediaRoutes(
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags,
-          summary:
-            'List media items, newest first; label.{key}={value} filters by label, q searches ids, texts and file names',
+          operationId: 'listMedia',
+          summary: 'List media items, newest first',
+          description:
+            'All filters must match. `label.{key}={value}` filters by label; `q` searches ids, texts and file names.',
           querystring: listQuery,
           response: { 200: mediaPageSchema },
+          examples: {
+            querystring: { status: ['archived'], sentFrom: '24h', limit: 50, include: 'link' },
+            response: { 200: mediaPageExample },
+          },
+          problems: ['invalid_cursor'],
         },
       },
       async (request) => {
@@ -191,10 +213,13 @@ export function mediaRoutes(
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags,
-          summary: 'One media item; include=attemptLog,link adds its attempts and a link',
+          operationId: 'getMedia',
+          summary: 'Get one media item',
           params: mediaIdParams,
           querystring: z.strictObject({ include: includeOf('attemptLog', 'link') }),
           response: { 200: mediaSchema },
+          examples: { querystring: { include: 'attemptLog,link' }, response: { 200: archivedExample } },
+          problems: ['media_not_found'],
         },
       },
       async (request) => {
@@ -216,10 +241,17 @@ export function mediaRoutes(
         config: { scope: 'write', accountScoped: true },
         schema: {
           tags,
-          summary: 'Redrive a dead media item, or with force an expired one: it becomes pending and due',
+          operationId: 'retryMedia',
+          summary: 'Redrive one media item',
+          description: 'A dead media item, or with `force` an expired one, becomes pending and due.',
           params: mediaIdParams,
           body: retryBody,
           response: { 202: mediaSchema },
+          examples: {
+            body: { reason: 'the account has its permission again' },
+            response: { 202: { ...pendingExample, redrives: 1 } },
+          },
+          problems: ['media_not_found', 'conflict'],
         },
       },
       async (request, reply) => {
@@ -235,6 +267,12 @@ export function mediaRoutes(
   };
 }
 
+/** The trace of an item is that of the request, unless its reference names another. */
+function withTrace({ headers }: FastifyRequest, input: ReferenceInput): ReferenceInput {
+  const traceparent = input.traceparent ?? readTraceparent(headers.traceparent);
+  return traceparent === undefined ? input : { ...input, traceparent };
+}
+
 /** The fields of an accepted item that are known without its row. */
 const summaryOf = ({ id, account, status, spooled }: Ingested) => ({
   id,
@@ -244,10 +282,14 @@ const summaryOf = ({ id, account, status, spooled }: Ingested) => ({
 });
 
 function parseReference(item: unknown): ReferenceInput {
-  const parsed = referenceSchema.safeParse(item);
+  const parsed = parseInput(referenceSchema, item);
   if (parsed.success) return parsed.data;
-  const errors = parsed.error.issues.map(
-    (issue): FieldError => ({ field: issue.path.join('.') || '(item)', message: issue.message }),
-  );
+  const errors = fieldErrorsOf(parsed.error.issues, {
+    place: 'body',
+    schema: referenceSchema,
+    input: item,
+    example: referenceExample,
+    whole: '(item)',
+  });
   throw new Problem('invalid_request', { errors });
 }

@@ -15,21 +15,20 @@ import {
 } from '../../../preview/reasons.ts';
 import { type Language, languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
-import { problemSchema } from '../problem-schema.ts';
 import { isTagIn, rangeOf } from './conditions.ts';
 import { findMedia, mediaIdParams } from './find-media.ts';
-import { mediaSchema } from './media-schema.ts';
+import { mediaSchema, pendingExample } from './media-schema.ts';
 
 const PENDING_RETRY_SECONDS = 5;
 const BUSY_RETRY_SECONDS = 2;
 
-const responses: Record<200 | 202 | 206 | 304 | 415 | 422, z.ZodType> = {
+const PREVIEW_TYPES = ['audio/wav', 'image/webp'];
+
+const responses: Record<200 | 202 | 206 | 304, z.ZodType> = {
   200: z.unknown().describe('audio/wav (16 bit, one channel) or image/webp (at most 320 pixels a side)'),
   202: mediaSchema,
   206: z.unknown().describe('a range of it'),
   304: z.null().describe('If-None-Match names the current preview'),
-  415: problemSchema,
-  422: problemSchema,
 };
 
 function problemOfReason(code: PreviewReason, language: Language): Problem {
@@ -75,11 +74,27 @@ export function previewRoutes(deps: Pick<RouteDeps, 'catalogue' | 'previews'>) {
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags: ['media'],
-          summary:
-            'What a browser can show: voices (AMR, AMR-WB, SILK) as WAV, pictures as a thumbnail; 415 and 422 say why not',
+          operationId: 'getMediaPreview',
+          summary: 'Get what a browser can show of a media item',
+          description:
+            'Voices (AMR, AMR-WB, SILK) as WAV, pictures as a thumbnail. 415 and 422 say in `reason` why there is none.',
           params: mediaIdParams,
           querystring: z.strictObject({}),
           response: responses,
+          contentTypes: { 200: PREVIEW_TYPES, 206: PREVIEW_TYPES },
+          examples: { response: { 202: pendingExample } },
+          problems: [
+            'media_not_found',
+            'media_gone',
+            'object_missing',
+            'preview_unsupported',
+            'preview_refused',
+            'preview_busy',
+            'preview_failed',
+            'range_not_satisfiable',
+            'store_refused',
+            'store_unavailable',
+          ],
         },
       },
       async (request, reply) => {

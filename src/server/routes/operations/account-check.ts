@@ -6,6 +6,7 @@ import { languageOf, Problem } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { failureSchema } from '../failure-schema.ts';
 import { responseTime } from '../field-schemas.ts';
+import { accountParams } from './accounts.ts';
 
 /** Each check is a call of the account's daily quota. */
 const EVERY_MS = 10_000;
@@ -29,6 +30,13 @@ const ACCEPTED = {
   },
 } as const;
 
+const checkExample = {
+  ok: true,
+  at: '2026-11-20T08:00:00.000Z',
+  message: ACCEPTED.message.en,
+  advice: ACCEPTED.advice.en,
+};
+
 export function accountCheckRoutes(
   deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'checkAccount' | 'clock' | 'log'>,
 ) {
@@ -49,10 +57,14 @@ export function accountCheckRoutes(
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags: ['accounts'],
-          summary:
-            'Check now whether WeChat accepts an account: one call of its daily quota, at most every ten seconds; a hold stays. The call comes from the address of this server, which may be another than that of the workers',
-          params: z.object({ account: z.string().min(1).max(128) }),
+          operationId: 'checkAccount',
+          summary: 'Check now whether WeChat accepts an account',
+          description:
+            'One call of its daily quota, at most every ten seconds; a hold stays. The call comes from the address of this server, which may be another than that of the workers.',
+          params: accountParams,
           response: { 200: accountCheckSchema },
+          examples: { response: { 200: checkExample } },
+          problems: ['account_not_found'],
         },
       },
       async (request) => {

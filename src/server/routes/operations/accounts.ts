@@ -3,6 +3,8 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Account } from '../../../account.ts';
 import { ENDLESS, HELD_BY_HAND } from '../../../catalogue/accounts/accounts.ts';
+import { saying } from '../../../field-errors.ts';
+import { explain } from '../../../wechat/api/errcodes.ts';
 import { resolveAccount } from '../../auth/access.ts';
 import { daysBefore } from '../../callbacks/callback-counter.ts';
 import { callbackUrlOf } from '../../callbacks/callback-url.ts';
@@ -13,7 +15,14 @@ import { failureSchema } from '../failure-schema.ts';
 import { count, requestDuration, requestTime, responseTime, trimmedText } from '../field-schemas.ts';
 
 const tags = ['accounts'];
-const accountParams = z.object({ account: z.string().min(1).max(128) });
+export const accountParams = z.object({
+  account: z
+    .string()
+    .min(1)
+    .max(128)
+    .describe('its id or its name')
+    .meta({ examples: ['wx0123456789abcdef'] }),
+});
 const holdBody = z
   .strictObject({
     reason: trimmedText(300).describe(
@@ -26,7 +35,7 @@ const holdBody = z
   })
   .refine((body) => body.for === undefined || body.until === undefined, {
     path: ['until'],
-    message: 'specify either for or until',
+    ...saying({ en: 'specify either for or until', zh: 'for 与 until 只能指定一个' }),
   });
 
 const callbackCountsSchema = z.object({
@@ -109,6 +118,39 @@ export const accountSchema: z.ZodType = z
   })
   .meta({ id: 'Account' });
 
+const url = 'https://media.example.org/wechat/wx0123456789abcdef';
+
+/** An account that is held by hand. */
+export const accountExample = {
+  account: 'wx0123456789abcdef',
+  name: 'shop',
+  product: 'official',
+  callbackUrl: url,
+  console: {
+    url,
+    token: { isSet: true, setting: 'WECHAT_TOKEN' },
+    encodingAesKey: { isSet: true, setting: 'WECHAT_ENCODING_AES_KEY' },
+    modes: ['safe'],
+  },
+  lastCallbackAt: '2026-11-20T08:00:00.000Z',
+  callbacks: {
+    today: { received: { image: 40, voice: 2 }, refused: {} },
+    last7Days: { received: { image: 310, voice: 12 }, refused: { bad_signature: 1 } },
+    byDay: [{ day: '2026-11-20', received: 42, refused: 0 }],
+  },
+  token: { expiresAt: '2026-11-20T09:40:00.000Z' },
+  hold: {
+    code: HELD_BY_HAND,
+    class: 'account',
+    message: explain({ code: HELD_BY_HAND }).message.en,
+    advice: explain({ code: HELD_BY_HAND }).advice.en,
+    reason: 'the secret is being changed',
+    since: '2026-11-20T08:00:00.000Z',
+    until: '2026-11-20T10:00:00.000Z',
+    by: 'operator',
+  },
+};
+
 export const accountsSchema: z.ZodType = z.object({ items: z.array(accountSchema) });
 
 function configuredBy({ shape, settings }: RouteDeps['config']): AccountView['configuredBy'] {
@@ -165,8 +207,11 @@ export function accountRoutes(
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags,
-          summary: "Accounts: hold, token, callbacks, and the address to paste into WeChat's console",
+          operationId: 'listAccounts',
+          summary: 'List accounts',
+          description: "Hold, token, callbacks, and the address to paste into WeChat's console.",
           response: { 200: accountsSchema },
+          examples: { response: { 200: { items: [{ ...accountExample, hold: null }] } } },
         },
       },
       async (request) => {
@@ -184,11 +229,17 @@ export function accountRoutes(
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
-          summary:
-            'Hold an account: its media items wait and spend no attempts, callbacks are still accepted',
+          operationId: 'holdAccount',
+          summary: 'Hold an account',
+          description: 'Its media items wait and spend no attempts; callbacks are still accepted.',
           params: accountParams,
           body: holdBody,
           response: { 200: accountSchema },
+          examples: {
+            body: { reason: 'the secret is being changed', for: '2h' },
+            response: { 200: accountExample },
+          },
+          problems: ['account_not_found'],
         },
       },
       async (request) => {
@@ -199,8 +250,8 @@ export function accountRoutes(
         const asked = forMs === undefined ? new Date(until ?? ENDLESS).getTime() : now.getTime() + forMs;
         const end = new Date(Math.min(asked, ENDLESS.getTime()));
         if (end <= now) {
-          const errors = [{ field: 'until', message: 'is in the past' }];
-          throw new Problem('invalid_request', { errors });
+          const message = { en: 'must be in the future', zh: '必须是将来的时间' };
+          throw new Problem('invalid_request', { errors: [{ field: 'until', message }] });
         }
         const hold = { code: HELD_BY_HAND, class: 'account', reason, by: request.principal.name } as const;
         await catalogue.accounts.holdByHand(account.account, end, hold, now);
@@ -215,10 +266,14 @@ export function accountRoutes(
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags,
-          summary:
-            'Release an account: after a hold by hand it continues; after an automatic hold one media item is dispatched now as a probe',
+          operationId: 'releaseAccount',
+          summary: 'Release an account',
+          description:
+            'After a hold by hand it continues; after an automatic hold one media item is dispatched now as a probe.',
           params: accountParams,
           response: { 200: accountSchema },
+          examples: { response: { 200: { ...accountExample, hold: null } } },
+          problems: ['account_not_found'],
         },
       },
       async (request) => {

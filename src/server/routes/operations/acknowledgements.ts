@@ -30,6 +30,10 @@ export const acknowledgementSchema: z.ZodType = z.object({
     .describe('the accounts that had media items to acknowledge'),
 });
 
+const acknowledgementExample = {
+  items: [{ account: 'wx0123456789abcdef', count: 3, until: '2026-11-20T10:00:00.000Z' }],
+};
+
 export function acknowledgementRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'clock' | 'log'>) {
   return async (app: App): Promise<void> => {
     app.post(
@@ -39,10 +43,15 @@ export function acknowledgementRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalo
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags: ['dead letters'],
-          summary:
-            'Acknowledge all expired or dead media items up to now: the checks lost and dead_letters count only those that close later',
+          operationId: 'acknowledge',
+          summary: 'Acknowledge all expired or dead media items up to now',
+          description: 'The checks lost and dead_letters count only those that close later.',
           body: acknowledgementBody,
           response: { 200: acknowledgementSchema },
+          examples: {
+            body: { status: 'expired', reason: 'case 1042' },
+            response: { 200: acknowledgementExample },
+          },
         },
       },
       async (request) => {

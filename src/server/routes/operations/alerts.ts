@@ -32,6 +32,18 @@ export const alertsSchema: z.ZodType = z.object({
   nextBefore: count.nullable().describe('null on the last page'),
 });
 
+const alertExample = {
+  id: 17,
+  code: 'dead_letters',
+  severity: 'warning',
+  target: 'wx0123456789abcdef',
+  since: '2026-11-20T08:00:02.733Z',
+  lastSentAt: '2026-11-20T08:00:10.000Z',
+  count: 3,
+  message: '3 media items of shop failed for good.',
+  advice: 'GET /v1/dead-letters lists them by failure.',
+};
+
 export const alertSentSchema: z.ZodType = z.object({
   to: z
     .enum(['wecom', 'dingtalk', 'feishu', 'lark', 'json'])
@@ -53,9 +65,15 @@ export function alertRoutes({
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags,
-          summary: 'Alerts that last, and those that ended in the last 30 days, newest first',
+          operationId: 'listAlerts',
+          summary: 'List alerts, newest first',
+          description: 'Those that last, and those that ended in the last 30 days.',
           querystring: alertsQuery,
           response: { 200: alertsSchema },
+          examples: {
+            querystring: { before: 18, limit: 50 },
+            response: { 200: { items: [alertExample], nextBefore: null } },
+          },
         },
       },
       async (request) => {
@@ -76,9 +94,12 @@ export function alertRoutes({
         config: { scope: 'admin' },
         schema: {
           tags,
-          summary:
-            'Send a test message to ALERT_URL; the response shows whether it was accepted, and if not, why',
+          operationId: 'testAlerts',
+          summary: 'Send a test message to ALERT_URL',
+          description: 'The response shows whether it was accepted, and if not, why.',
           response: { 200: alertSentSchema },
+          examples: { response: { 200: { to: 'wecom', sent: true } } },
+          problems: ['alerts_off', 'alert_not_sent'],
         },
       },
       async (request) => {

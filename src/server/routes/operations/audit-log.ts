@@ -43,6 +43,16 @@ export const auditLogSchema: z.ZodType = z.object({
   nextBefore: count.nullable().describe('null on the last page'),
 });
 
+const entryExample = {
+  seq: 912,
+  at: '2026-12-01T09:30:00.000Z',
+  actor: 'support',
+  action: 'erase',
+  target: `e_${'4b1d9c07'.repeat(4)}`,
+  accounts: ['wx0123456789abcdef'],
+  reason: 'case 1042',
+};
+
 export function auditLogRoutes({ accounts, catalogue }: Pick<RouteDeps, 'accounts' | 'catalogue'>) {
   return async (app: App): Promise<void> => {
     app.get(
@@ -51,9 +61,15 @@ export function auditLogRoutes({ accounts, catalogue }: Pick<RouteDeps, 'account
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags: ['audit log'],
-          summary: 'The audit log, newest first: who did what to what, when and why',
+          operationId: 'listAuditLog',
+          summary: 'List the audit log, newest first',
+          description: 'Who did what to what, when and why.',
           querystring: auditLogQuery,
           response: { 200: auditLogSchema },
+          examples: {
+            querystring: { action: 'erase', from: '7d', limit: 50 },
+            response: { 200: { items: [entryExample], nextBefore: null } },
+          },
         },
       },
       async (request) => {

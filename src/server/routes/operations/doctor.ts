@@ -23,6 +23,14 @@ const doctorSchema: z.ZodType = z.object({
   ),
 });
 
+const doctorExample = {
+  ok: true,
+  checks: [
+    { name: 'catalogue', ok: true, message: 'it responds' },
+    { name: 'queue', ok: true, message: '0 waiting, 0 running, 0 to be retried' },
+  ],
+};
+
 type Deps = Pick<RouteDeps, 'accounts' | 'clock' | 'config' | 'runChecks' | 'store'>;
 
 /**
@@ -30,7 +38,7 @@ type Deps = Pick<RouteDeps, 'accounts' | 'clock' | 'config' | 'runChecks' | 'sto
  * have separate lines.
  */
 function observationsOf(
-  { queue, storeFindings, workers, processes }: Facts,
+  { queue, storeFindings, workers, processes, webhooks }: Facts,
   language: Language,
 ): Partial<Record<(typeof COMPONENTS)[number], string>> {
   const { waiting = 0, active = 0, delayed = 0 } = (queue?.ok && queue.counts) || {};
@@ -39,6 +47,7 @@ function observationsOf(
     spool: 'nothing waits in it',
     queue: `${waiting} waiting, ${active} running, ${delayed} to be retried`,
     ...(storeFindings?.[0] ? { store: storeFindings[0].message[language] } : {}),
+    ...(webhooks ? { webhooks: 'none is failing' } : {}),
     ...(workers ? { workers: `${workers.alive} alive` } : {}),
     ...(processes ? { process: `${processes.length} alive; ${clocksOf(processes)}` } : {}),
   };
@@ -60,8 +69,11 @@ export function doctorRoutes(deps: Deps) {
         config: { scope: 'admin' },
         schema: {
           tags: ['health'],
-          summary: 'Run every check, write to the store, and return all findings with advice',
+          operationId: 'runDoctor',
+          summary: 'Run every check now',
+          description: 'Also writes to the store. Returns all findings with advice.',
           response: { 200: doctorSchema },
+          examples: { response: { 200: doctorExample } },
         },
       },
       async (request) => {

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { type HistoryRange, minutesKeptSince } from '../../../catalogue/history/history.ts';
 import { parseDuration } from '../../../config/values/units.ts';
+import { refuse } from '../../../field-errors.ts';
 import { text } from '../../../media.ts';
 import { Problem } from '../../problem.ts';
 import { queryTime } from '../field-schemas.ts';
@@ -45,7 +46,7 @@ export const historyQuery = z.strictObject({
     .transform((value, context) => {
       const ms = parseDuration(value);
       if (ms !== undefined && Object.values<number>(STEPS).includes(ms)) return ms;
-      context.addIssue({ code: 'custom', message: `must be one of ${STEP_LIST}` });
+      refuse(context, { en: `must be one of ${STEP_LIST}`, zh: `必须是以下值之一：${STEP_LIST}` });
       return z.NEVER;
     })
     .optional()
@@ -63,8 +64,8 @@ function rangeOf(from: Date, to: Date, stepMs: number): HistoryRange {
   return { from: new Date(startMs), stepMs, count: Math.ceil((to.getTime() - startMs) / stepMs) };
 }
 
-const wrong = (field: string, message: string) =>
-  new Problem('invalid_request', { errors: [{ field, message }] });
+const wrong = (field: string, en: string, zh: string) =>
+  new Problem('invalid_request', { errors: [{ field, message: { en, zh } }] });
 
 /**
  * Returns the steps of the period. Throws Problem `invalid_request`, which names a step that fits, if the step makes too
@@ -76,24 +77,32 @@ export function historyRangeOf(
 ): { range: HistoryRange; to: Date } {
   const to = query.to && new Date(query.to) < now ? new Date(query.to) : now;
   const from = query.from ? new Date(query.from) : new Date(to.getTime() - DAY_MS);
-  if (from >= to) throw wrong('from', 'must be before `to`, and in the past');
+  if (from >= to)
+    throw wrong('from', 'must be before `to`, and in the past', '必须早于 `to`，且是过去的时间');
   const isKept = (stepMs: number) =>
     stepMs >= HOUR_MS || alignedTo(from, stepMs) >= minutesKeptSince(now).getTime();
   const shortest = (points: number) =>
     Object.entries(STEPS).find(([, ms]) => isKept(ms) && rangeOf(from, to, ms).count <= points);
   const fitting = shortest(MAX_POINTS);
-  if (!fitting) throw wrong('from', `more than ${MAX_POINTS} days before \`to\`: ask for a shorter period`);
+  if (!fitting)
+    throw wrong(
+      'from',
+      `is more than ${MAX_POINTS} days before \`to\`: ask for a shorter period`,
+      `早于 \`to\` 超过 ${MAX_POINTS} 天：请缩短时间段`,
+    );
   const stepMs = query.step ?? (shortest(DEFAULT_POINTS) ?? fitting)[1];
   if (!isKept(stepMs))
     throw wrong(
       'step',
       `only hours are kept of times more than 48 hours ago: the shortest step that fits is ${fitting[0]}`,
+      `48 小时之前的数据只按小时保留：可用的最短步长是 ${fitting[0]}`,
     );
   const range = rangeOf(from, to, stepMs);
   if (range.count > MAX_POINTS)
     throw wrong(
       'step',
       `makes ${range.count} points, more than ${MAX_POINTS}: the shortest step that fits is ${fitting[0]}`,
+      `会产生 ${range.count} 个点，超过 ${MAX_POINTS} 个：可用的最短步长是 ${fitting[0]}`,
     );
   return { range, to };
 }

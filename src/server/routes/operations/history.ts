@@ -22,6 +22,23 @@ export const historySchema: z.ZodType = z.object({
   ),
 });
 
+const historyExample = {
+  from: '2026-11-20T00:00:00.000Z',
+  to: '2026-11-20T00:20:00.000Z',
+  stepSeconds: 3600,
+  points: [
+    {
+      at: '2026-11-20T00:00:00.000Z',
+      received: 120,
+      archived: 118,
+      dead: 1,
+      expired: 0,
+      bytes: 21_749_760,
+      backlog: 1,
+    },
+  ],
+};
+
 export function historyRoutes({
   accounts,
   catalogue,
@@ -34,10 +51,16 @@ export function historyRoutes({
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags: ['stats'],
-          summary:
-            'Received, archived, dead, expired, bytes and backlog over time: by the minute for two days, by the hour for as long as the catalogue lives',
+          operationId: 'getStatsHistory',
+          summary: 'Get what was received, archived and lost over time',
+          description:
+            'Received, archived, dead, expired, bytes and backlog: by the minute for two days, by the hour for as long as the catalogue lives.',
           querystring: historyQuery,
           response: { 200: historySchema },
+          examples: {
+            querystring: { from: '24h', step: '1h' },
+            response: { 200: historyExample },
+          },
         },
       },
       async (request) => {

@@ -35,6 +35,19 @@ export const processesSchema: z.ZodType = z.object({
   ),
 });
 
+const processExample = {
+  name: 'web-1 (all, 4242)',
+  program: 'all',
+  version: '0.1.0',
+  isWorker: true,
+  startedAt: '2026-11-20T07:00:00.000Z',
+  heartbeatAt: '2026-11-20T08:00:00.000Z',
+  isAlive: true,
+  inHand: 2,
+  clockAheadMs: 3,
+  conditions: [],
+};
+
 function processJson(one: RegisteredProcess, language: Language) {
   return {
     ...one,
@@ -57,9 +70,12 @@ export function processRoutes({ catalogue }: Pick<RouteDeps, 'catalogue'>) {
         config: { scope: 'read' },
         schema: {
           tags: ['health'],
-          summary:
-            'The processes of the service: heartbeat, version, items in hand, clock, conditions; one that ended is shown for ten minutes',
+          operationId: 'listProcesses',
+          summary: 'List the processes of the service',
+          description:
+            'Heartbeat, version, items in hand, clock and conditions of each. One that ended is shown for ten minutes.',
           response: { 200: processesSchema },
+          examples: { response: { 200: { items: [processExample] } } },
         },
       },
       async (request) => {

@@ -20,6 +20,15 @@ export const settingsSchema: z.ZodType = z.object({
   ),
 });
 
+const settingExample = {
+  variable: 'PORT',
+  section: 'Server',
+  value: '8080',
+  isSet: false,
+  isSecret: false,
+  description: 'The port on which the server listens.',
+};
+
 export function settingsRoutes({ config }: Pick<RouteDeps, 'config'>) {
   return async (app: App): Promise<void> => {
     app.get(
@@ -29,8 +38,11 @@ export function settingsRoutes({ config }: Pick<RouteDeps, 'config'>) {
         config: { scope: 'admin' },
         schema: {
           tags: ['health'],
-          summary: 'The configuration of this server: every variable with its effective value, no secrets',
+          operationId: 'listSettings',
+          summary: 'List the configuration of this server',
+          description: 'Every variable with its effective value, without secrets.',
           response: { 200: settingsSchema },
+          examples: { response: { 200: { items: [settingExample] } } },
         },
       },
       async () => ({ items: config.settings }),

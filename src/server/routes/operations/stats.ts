@@ -13,7 +13,7 @@ import { storeHoldSchema } from './store-hold-schema.ts';
 const RECOUNT_TIMEOUT_MS = 10 * 60_000;
 
 export const statsSchema: z.ZodType = z.object({
-  byStatus: z.record(z.enum(STATUSES), count),
+  byStatus: z.object(Object.fromEntries(STATUSES.map((status) => [status, count]))),
   backlog: z
     .object({ overdue: count, under1h: count, under6h: count, under24h: count, over24h: count })
     .describe('pending media items by the time left until expiresAt'),
@@ -26,6 +26,19 @@ export const statsSchema: z.ZodType = z.object({
   storeHold: storeHoldSchema.nullable().describe('why all archiving waits for the store'),
   checks: currentChecksSchema,
 });
+
+const statsExample = {
+  byStatus: { pending: 4, archived: 10_240, dead: 3, expired: 0, erased: 12 },
+  backlog: { overdue: 0, under1h: 0, under6h: 0, under24h: 0, over24h: 4 },
+  waiting: { queued: 3, retry: 1 },
+  atRisk: 0,
+  tightestExpirySeconds: 251_100,
+  oldestPendingSeconds: 12,
+  archivedPerMinute: 38.5,
+  lostLast7Days: 0,
+  storeHold: null,
+  checks: [],
+};
 
 const recountSchema: z.ZodType = z.object({
   corrected: count.describe('the number of items by which the counts were wrong'),
@@ -40,8 +53,11 @@ export function statsRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'cl
         config: { scope: 'read', accountScoped: true },
         schema: {
           tags: ['stats'],
-          summary: 'Counts by status, backlog by time left, archived per minute',
+          operationId: 'getStats',
+          summary: 'Get the state of the whole service',
+          description: 'Counts by status, backlog by time left, archived per minute, holds and findings.',
           response: { 200: statsSchema },
+          examples: { response: { 200: statsExample } },
         },
       },
       async (request) => {
@@ -70,9 +86,11 @@ export function statsRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue' | 'cl
         config: { scope: 'admin' },
         schema: {
           tags: ['stats'],
-          summary:
-            'Count the rows again now, as happens daily; use it after tables were restored or rows were removed by hand',
+          operationId: 'recountStats',
+          summary: 'Count the rows again now',
+          description: 'It happens daily. Use it after tables were restored or rows were removed by hand.',
           response: { 200: recountSchema },
+          examples: { response: { 200: { corrected: 0, accounts: [] } } },
         },
       },
       async (request) => {

@@ -2,6 +2,7 @@
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { storeHoldJson } from '../../../pipeline/views/store-hold.ts';
+import { explain } from '../../../wechat/api/errcodes.ts';
 import { languageOf } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
 import { failureSchema } from '../failure-schema.ts';
@@ -27,6 +28,23 @@ export const storesSchema: z.ZodType = z
     hold: storeHoldSchema.nullable().describe('why all archiving waits'),
   })
   .meta({ id: 'Stores' });
+
+const REFUSED = {
+  code: 'store_bucket_missing',
+  class: 'store',
+  detail: 'HTTP 404 from store: NoSuchBucket',
+} as const;
+const refusedExample = {
+  ...REFUSED,
+  message: explain(REFUSED).message.en,
+  advice: explain(REFUSED).advice.en,
+};
+
+/** Stores of which one refuses, so that all archiving is held. */
+export const storesExample = {
+  items: [{ name: CONFIGURED_STORE, bucket: 'wechat-media', embedded: false, failure: refusedExample }],
+  hold: { ...refusedExample, since: '2026-11-20T08:00:00.000Z', until: '2026-11-20T08:05:00.000Z' },
+};
 
 export function storeRoutes(
   deps: Pick<RouteDeps, 'catalogue' | 'clock' | 'config' | 'due' | 'log' | 'store' | 'gather'>,
@@ -58,8 +76,11 @@ export function storeRoutes(
         config: { scope: 'read' },
         schema: {
           tags,
-          summary: 'Each store and its failure; why and until when all archiving is held',
+          operationId: 'getStore',
+          summary: 'Get the stores and the store hold',
+          description: 'Each store and its failure; why and until when all archiving is held.',
           response: { 200: storesSchema },
+          examples: { response: { 200: storesExample } },
         },
       },
       show,
@@ -71,9 +92,11 @@ export function storeRoutes(
         config: { scope: 'admin' },
         schema: {
           tags,
-          summary:
-            'Release the hold of the store: it is probed now, and archiving continues when the probe succeeds',
+          operationId: 'releaseStore',
+          summary: 'Release the store hold',
+          description: 'The store is probed now, and archiving continues when the probe succeeds.',
           response: { 200: storesSchema },
+          examples: { response: { 200: { ...storesExample, hold: null } } },
         },
       },
       async (request) => {

@@ -3,6 +3,7 @@
  */
 import { z } from 'zod';
 import { VERIFICATION_KINDS, type Verification } from '../../../catalogue/verification/verifications.ts';
+import { formatted, refuse } from '../../../field-errors.ts';
 import { text } from '../../../media.ts';
 import { driftOf } from '../../../pipeline/verify/verifier.ts';
 import { Problem } from '../../problem.ts';
@@ -13,8 +14,13 @@ const tags = ['verifications'];
 const LIST_LIMIT = 50;
 
 const verificationParams = z.object({
-  id: z.string().regex(/^v_[0-9a-f]{24}$/, 'is not the id of a verification'),
+  id: formatted(/^v_[0-9a-f]{24}$/, { en: 'is not the id of a verification', zh: '不是核对的 id' }),
 });
+
+const NOT_FOR_ADOPT = {
+  en: 'is not for adopt, which lists the whole bucket',
+  zh: '不适用于 adopt，它会列出整个存储桶',
+};
 
 const verificationBody = z
   .strictObject({
@@ -54,18 +60,18 @@ const verificationBody = z
     reason: reason(300).optional(),
   })
   .superRefine((body, context) => {
-    const addIssue = (field: string, message: string) =>
-      context.addIssue({ code: 'custom', path: [field], message });
+    const addIssue = (field: string, en: string, zh: string) => refuse(context, { en, zh }, [field]);
     if (body.kind === 'verify' && (body.all === undefined) === (body.sample === undefined))
-      addIssue('sample', 'specify either a sample or all: true');
-    if (body.kind === 'adopt' && body.all) addIssue('all', 'is not for adopt, which lists the whole bucket');
-    if (body.kind === 'verify' && body.dryRun) addIssue('dryRun', 'is not for verify, which changes nothing');
+      addIssue('sample', 'specify either a sample or all: true', '请指定 sample 或 all: true 之一');
+    if (body.kind === 'adopt' && body.all) addIssue('all', NOT_FOR_ADOPT.en, NOT_FOR_ADOPT.zh);
+    if (body.kind === 'verify' && body.dryRun)
+      addIssue('dryRun', 'is not for verify, which changes nothing', '不适用于 verify，它不做任何更改');
     if (body.kind !== 'verify' && body.sample !== undefined)
-      addIssue('sample', 'is for the kind verify only');
-    if (body.kind === 'adopt' && body.filter)
-      addIssue('filter', 'is not for adopt, which lists the whole bucket');
-    if (body.kind !== 'orphans' && body.remove) addIssue('remove', 'is for the kind orphans only');
-    if (body.remove && body.dryRun) addIssue('remove', 'is not for a dry run');
+      addIssue('sample', 'is for the kind verify only', '仅适用于 verify');
+    if (body.kind === 'adopt' && body.filter) addIssue('filter', NOT_FOR_ADOPT.en, NOT_FOR_ADOPT.zh);
+    if (body.kind !== 'orphans' && body.remove)
+      addIssue('remove', 'is for the kind orphans only', '仅适用于 orphans');
+    if (body.remove && body.dryRun) addIssue('remove', 'is not for a dry run', '不适用于 dryRun');
   });
 
 export const verificationSchema: z.ZodType = z
@@ -100,6 +106,30 @@ export const verificationSchema: z.ZodType = z
     endedAt: responseTime.optional(),
   })
   .meta({ id: 'Verification' });
+
+const verificationExample = {
+  id: `v_${'9a3f5e2c'.repeat(3)}`,
+  kind: 'verify',
+  state: 'running',
+  by: 'operator',
+  reason: 'after a restore',
+  sample: 1000,
+  done: 400,
+  total: 1000,
+  bytes: 73_728_000,
+  counts: { ok: 399, missing: 1 },
+  drift: 1,
+  createdAt: '2026-11-20T10:00:00.000Z',
+  updatedAt: '2026-11-20T10:02:00.000Z',
+};
+const idExample = { id: verificationExample.id };
+const findingExample = {
+  seq: 1,
+  at: '2026-11-20T10:01:12.000Z',
+  what: 'missing',
+  id: 'm_0f3a5b7c9d1e2f40516273849506a7b8',
+  objectKey: 'wx0123456789abcdef/2026/11/20/m_0f3a5b7c9d1e2f40516273849506a7b8.jpg',
+};
 
 export const verificationsSchema: z.ZodType = z.object({ items: z.array(verificationSchema) });
 
@@ -136,9 +166,14 @@ export function verificationRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue
         config: { scope: 'admin' },
         schema: {
           tags,
-          summary: 'Compare catalogue and bucket',
+          operationId: 'createVerification',
+          summary: 'Compare the catalogue with the bucket',
           body: verificationBody,
           response: { 202: verificationSchema },
+          examples: {
+            body: { kind: 'verify', sample: 1000, reason: 'after a restore' },
+            response: { 202: { ...verificationExample, state: 'waiting', done: 0, bytes: 0, counts: {} } },
+          },
         },
       },
       async (request, reply) => {
@@ -179,7 +214,13 @@ export function verificationRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue
       '/v1/verifications',
       {
         config: { scope: 'read' },
-        schema: { tags, summary: 'The latest verifications', response: { 200: verificationsSchema } },
+        schema: {
+          tags,
+          operationId: 'listVerifications',
+          summary: `List the latest ${LIST_LIMIT} verifications`,
+          response: { 200: verificationsSchema },
+          examples: { response: { 200: { items: [verificationExample] } } },
+        },
       },
       async () => ({ items: (await verifications.list(LIST_LIMIT)).map(show) }),
     );
@@ -190,9 +231,12 @@ export function verificationRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue
         config: { scope: 'read' },
         schema: {
           tags,
-          summary: 'Progress of a verification',
+          operationId: 'getVerification',
+          summary: 'Get the progress of a verification',
           params: verificationParams,
           response: { 200: verificationSchema },
+          examples: { params: idExample, response: { 200: verificationExample } },
+          problems: ['not_found'],
         },
       },
       async (request) => showOrThrow(await verifications.get(request.params.id)),
@@ -204,13 +248,26 @@ export function verificationRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue
         config: { scope: 'read' },
         schema: {
           tags,
-          summary: 'The findings of a verification, in pages; after is the seq of the last finding seen',
+          operationId: 'listVerificationFindings',
+          summary: 'List the findings of a verification',
           params: verificationParams,
           querystring: z.strictObject({
-            after: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+            after: z.coerce
+              .number()
+              .int()
+              .min(0)
+              .max(Number.MAX_SAFE_INTEGER)
+              .default(0)
+              .describe('the seq of the last finding seen'),
             limit: z.coerce.number().int().min(1).max(1000).default(200),
           }),
           response: { 200: findingsSchema },
+          examples: {
+            params: idExample,
+            querystring: { after: 0, limit: 200 },
+            response: { 200: { items: [findingExample] } },
+          },
+          problems: ['not_found'],
         },
       },
       async (request) => {
@@ -226,9 +283,12 @@ export function verificationRoutes(deps: Pick<RouteDeps, 'accounts' | 'catalogue
         config: { scope: 'admin' },
         schema: {
           tags,
+          operationId: 'stopVerification',
           summary: 'Stop a verification',
           params: verificationParams,
           response: { 200: verificationSchema },
+          examples: { params: idExample, response: { 200: { ...verificationExample, state: 'stopped' } } },
+          problems: ['not_found'],
         },
       },
       async (request) =>

@@ -10,6 +10,11 @@ const loginLinkSchema: z.ZodType = z.object({
   expiresAt: responseTime,
 });
 
+const loginLinkExample = {
+  url: 'https://media.example.org/login?ticket=Qm9y3lYb7w0',
+  expiresAt: '2026-11-20T08:15:00.000Z',
+};
+
 export function loginLinkRoutes({ access, config, log }: Pick<RouteDeps, 'access' | 'config' | 'log'>) {
   return async (app: App): Promise<void> => {
     app.post(
@@ -18,9 +23,11 @@ export function loginLinkRoutes({ access, config, log }: Pick<RouteDeps, 'access
         config: { scope: 'admin', accountScoped: true },
         schema: {
           tags: ['login'],
-          summary:
-            'Create a link that signs a browser in with the rights of this key; it works once, for 15 minutes',
+          operationId: 'createLoginLink',
+          summary: 'Create a link that signs a browser in',
+          description: 'With the rights of this key. It works once, for 15 minutes.',
           response: { 201: loginLinkSchema },
+          examples: { response: { 201: loginLinkExample } },
         },
       },
       async (request, reply) => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { encodeFeedCursor } from '../../../../src/catalogue/events/cursor.ts';
 import { EVENT_TYPES } from '../../../../src/event.ts';
+import { LISTENER_LIMITS } from '../../../../src/runtime/network/server-limits.ts';
 import { eventSchema } from '../../../../src/server/routes/events/event-schema.ts';
 import { eventually } from '../../../queue/handled.ts';
 import { KEYS, openTestServer, PLAIN, reference, SAFE, type TestServer } from '../../setup.ts';
@@ -178,7 +179,7 @@ describe('the feed of events', () => {
       [{ wait: '31s' }, 'wait'],
       [{ wait: 'soon' }, 'wait'],
       [{ limit: '501' }, 'limit'],
-      [{ type: 'media.stored' }, 'type.0'],
+      [{ type: 'media.stored' }, 'type'],
       [{ afer: 'x' }, 'afer'],
     ] as const) {
       const { errors } = await s.json<{ errors: { field: string }[] }>(pathOf(query), { key: 'read' }, 400);
@@ -251,11 +252,15 @@ describe('the feed of events', () => {
       const after = await end();
       const first = await dead(PLAIN.account);
       const stream = await openStream({ after });
-      await eventually('the first', async () => stream.messages().length === 1);
+      const ids = [first];
+      // An event of the test before may get its position only now.
+      const ours = () => stream.messages().filter(({ event }) => ids.includes(event.data.id as string));
+      await eventually('the first', async () => ours().length === 1);
       const second = await dead(SAFE.account);
-      await eventually('the second', async () => stream.messages().length === 2);
+      ids.push(second);
+      await eventually('the second', async () => ours().length === 2);
       stream.close();
-      const messages = stream.messages();
+      const messages = ours();
       assert.deepEqual(
         messages.map(({ type, event }) => [type, event.data.id]),
         [
@@ -305,6 +310,23 @@ describe('the feed of events', () => {
     assert.match(text, /wma_events_total\{type="media\.dead"\} [1-9]/);
     for (const [, type] of text.matchAll(/wma_events_total\{type="([^"]*)"\}/g))
       assert.ok((EVENT_TYPES as readonly string[]).includes(type!), type);
+  });
+
+  it('a key may take half of the connections, all keys three quarters, and callbacks the rest', async () => {
+    const own = await openTestServer({ limits: { ...LISTENER_LIMITS, connections: 16 } });
+    const abort = new AbortController();
+    const open = async (key: Key) => {
+      const headers = { authorization: `Bearer ${KEYS[key]}`, accept: 'text/event-stream' };
+      return (await fetch(`${own.url}/v1/events?after=now`, { headers, signal: abort.signal })).status;
+    };
+    const statuses: number[] = [];
+    for (let index = 0; index < 9; index++) statuses.push(await open('read'));
+    for (let index = 0; index < 5; index++) statuses.push(await open('schoolRead'));
+    assert.deepEqual(statuses, [...Array(8).fill(200), 429, ...Array(4).fill(200), 429]);
+    const message = '<xml><MsgType>text</MsgType><Content>x</Content></xml>';
+    assert.equal((await own.callback(message)).status, 200);
+    abort.abort();
+    await own.close();
   });
 
   it('a shutdown ends streams and long polls', async () => {

@@ -158,7 +158,7 @@ describe('erasing', () => {
       [{ account, ids: Array.from({ length: 1_001 }, (_, n) => idOf(account, String(n))) }, 'ids'],
       [{ account, openId: 'o-named', reason: 'o-named wants it' }, 'reason'],
       [{ account, openId: 'o\0' }, 'openId'],
-      [{ account, openId: 'o', force: true }, '(body)'],
+      [{ account, openId: 'o', force: true }, 'force'],
     ];
     for (const [json, field] of wrong) {
       const response = await requestErasure(json);

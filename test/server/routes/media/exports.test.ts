@@ -188,11 +188,11 @@ describe('an export', () => {
       [{ filter: { expiresBefore: '2026-05-01T00:00:00Z' } }, 'filter.expiresBefore'],
       [{ filter: { status: ['dead'] } }, 'filter.status.0'],
       [{ filter: { label: { a: '\0' } } }, 'filter.label.a'],
-      [{ filter: { kind: '../' } }, 'filter.kind.0'],
+      [{ filter: { kind: '../' } }, 'filter.kind'],
       [{ filter: { openId: 'o-named' }, reason: 'of o-named' }, 'reason'],
       [{ filter: { q: '票' } }, 'filter.q'],
-      [{ filter: { openid: 'o' } }, 'filter'],
-      [{ filter: {}, all: true }, '(body)'],
+      [{ filter: { openid: 'o' } }, 'filter.openid'],
+      [{ filter: {}, all: true }, 'all'],
     ];
     for (const [json, field] of wrong) {
       const problem = await s.json<{ errors: { field: string }[] }>(

@@ -1,8 +1,7 @@
 /** GET /v1/media over a real socket: pages, filters, links, and errors. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { mediaPageSchema } from '../../../../src/server/routes/media/media.ts';
-import { mediaSchema } from '../../../../src/server/routes/media/media-schema.ts';
+import { mediaPageSchema, mediaSchema } from '../../../../src/server/routes/media/media-schema.ts';
 import { type Call, openTestServer, reference, SAFE, type TestServer } from '../../setup.ts';
 
 type Json = Record<string, unknown>;

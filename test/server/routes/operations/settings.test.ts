@@ -30,6 +30,8 @@ const SECRETS: Readonly<Record<string, string>> = {
   WECHAT_ENCODING_AES_KEY: MARK.padEnd(43, 'x'),
   WECHAT_PROXY: `http://${MARK}user:${MARK}@proxy.example.com:3128/${MARK}?x=${MARK}`,
   ALERT_URL: `https://${MARK}:${MARK}@open.feishu.cn/open-apis/bot/v2/hook/${MARK}?x=${MARK}#${MARK}`,
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `https://${MARK}:${MARK}@otlp.example.com:4318/${MARK}?x=${MARK}`,
+  OTEL_EXPORTER_OTLP_HEADERS: `authorization=${MARK}`,
   WMA_API_KEY: `${MARK}cli`,
 };
 const PLAIN = {
@@ -107,6 +109,7 @@ describe('the settings', () => {
     assert.deepEqual(Object.fromEntries(shown), {
       ALERT_URL: 'https://open.feishu.cn',
       DATABASE_URL: 'postgres://db.example.com:5432/catalogue',
+      OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://otlp.example.com:4318',
       REDIS_URL: 'rediss://redis.example.com:6380/3',
       WECHAT_PROXY: 'http://proxy.example.com:3128',
     });
