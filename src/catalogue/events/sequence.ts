@@ -4,13 +4,14 @@
  */
 import type { EventType } from '../../event.ts';
 import type { Database } from '../database/database.ts';
+import type { FeedCursor } from './cursor.ts';
 
 /** Events that one statement moves: some milliseconds, for which others that give positions wait. */
 const BATCH = 1_000;
 
 export interface Sequenced {
-  /** The last position; after the events that were moved. */
-  readonly position: number;
+  /** The end of the feed, behind the events that were moved. */
+  readonly end: FeedCursor;
   readonly counts: ReadonlyMap<EventType, number>;
   /** Whether more may wait. */
   readonly hasMore: boolean;
@@ -20,7 +21,12 @@ export function createEventSequence(database: Database, schema: string) {
   return {
     /** Writes nothing where no event waits. Any number of processes may call it at once. */
     sequence: async (): Promise<Sequenced> => {
-      const rows = await database.query<{ position: string; type: EventType | null; n: string }>(
+      const rows = await database.query<{
+        position: string;
+        sequenced_at: Date;
+        type: EventType | null;
+        n: string;
+      }>(
         // The row of event_head is locked before the outbox is read again: of two statements the second one finds what the
         // first one left. Its snapshot may be older, so it may move nothing; the next call does.
         `WITH head AS (
@@ -46,12 +52,16 @@ export function createEventSequence(database: Database, schema: string) {
            WHERE ended.position IS NOT NULL
          )
          SELECT coalesce((SELECT max(position) FROM counted), (SELECT position FROM ${schema}.event_head)) AS position,
+           coalesce((SELECT max(sequenced_at) FROM counted),
+             (SELECT sequenced_at FROM ${schema}.event_head)) AS sequenced_at,
            counted.type, coalesce(counted.n, 0) AS n
          FROM (SELECT 1) AS one LEFT JOIN counted ON true`,
       );
       const counts = new Map(rows.flatMap(({ type, n }) => (type ? [[type, Number(n)] as const] : [])));
       const moved = [...counts.values()].reduce((sum, n) => sum + n, 0);
-      return { position: Number(rows[0]?.position ?? 0), counts, hasMore: moved >= BATCH };
+      const position = Number(rows[0]?.position ?? 0);
+      const atMs = position === 0 ? 0 : rows[0]!.sequenced_at.getTime();
+      return { end: { position, atMs }, counts, hasMore: moved >= BATCH };
     },
 
     /** When the oldest event that waits for a position happened. */

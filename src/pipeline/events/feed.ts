@@ -3,6 +3,7 @@
  * small query at a time serves them all, however many wait.
  */
 import type { Catalogue } from '../../catalogue/catalogue.ts';
+import type { FeedCursor } from '../../catalogue/events/cursor.ts';
 import type { EventPage } from '../../catalogue/events/read.ts';
 import type { Event } from '../../event.ts';
 import type { Language } from '../../explanation.ts';
@@ -14,7 +15,7 @@ import { createWakeSignal } from '../../runtime/wake-signal.ts';
 import type { EventJson } from './event-json.ts';
 
 export interface EventFeedDeps {
-  catalogue: { events: Pick<Catalogue['events'], 'sequence' | 'read'> };
+  catalogue: { events: Pick<Catalogue['events'], 'sequence' | 'read' | 'locate'> };
   eventJson: (events: readonly Event[], language: Language) => Promise<EventJson[]>;
   clock: Pick<Clock, 'now'>;
   metrics: Pick<Metrics, 'backgroundErrors' | 'loopFailing' | 'events' | 'eventDelivery' | 'eventReaders'>;
@@ -35,6 +36,11 @@ export interface EventFeed {
    * or the signal has aborted.
    */
   wait(after: number, ms: number, signal: AbortSignal): Promise<EventBatch | undefined>;
+  /**
+   * How often the feed lost its end while this process ran: a backup was restored, or a standby was promoted that lacked
+   * the last events. Positions from before have another meaning then; cursors must be located again.
+   */
+  losses(): number;
 }
 
 /** While a client waits: an event is at the client after half of it on average. */
@@ -47,7 +53,8 @@ export function createEventFeed(deps: EventFeedDeps): EventFeed {
   const waiters = new Set<{ readonly after: number; readonly resolve: (batch?: EventBatch) => void }>();
   const wakeSignal = createWakeSignal();
   /** Clients that wait get what follows this position; undefined before the first turn. */
-  let published: number | undefined;
+  let published: FeedCursor | undefined;
+  let losses = 0;
 
   function toBatch(page: EventPage): EventBatch {
     const byLanguage = new Map<Language, Promise<EventJson[]>>();
@@ -62,19 +69,37 @@ export function createEventFeed(deps: EventFeedDeps): EventFeed {
   }
 
   function publish(batch: EventBatch): void {
-    published = batch.end.position;
+    published = batch.end;
     const now = deps.clock.now().getTime();
     for (const { at } of batch.items) metrics.eventDelivery.observe(Math.max(0, now - at.getTime()) / 1000);
-    for (const waiter of waiters) if (waiter.after < published) waiter.resolve(batch);
+    for (const waiter of waiters) if (waiter.after < published.position) waiter.resolve(batch);
+  }
+
+  /** Whether the event at the place up to which clients have read is gone, or another one. */
+  async function isLost(before: FeedCursor, end: FeedCursor): Promise<boolean> {
+    if (end.position < before.position) return true;
+    if (end.position === before.position) return end.atMs !== before.atMs;
+    const place = await catalogue.events.locate(before);
+    return place.is === 'here' && place.cursor.position !== before.position;
   }
 
   async function turn(): Promise<number> {
-    const { position, counts, hasMore } = await catalogue.events.sequence();
+    const { end, counts, hasMore } = await catalogue.events.sequence();
     for (const [type, n] of counts) metrics.events.inc({ type }, n);
-    published ??= position;
-    if (waiters.size === 0) published = Math.max(published, position);
-    else if (position > published) publish(toBatch(await catalogue.events.read(published, {}, BATCH)));
-    if (hasMore || position > published) return 0;
+    published ??= end;
+    if (await isLost(published, end)) {
+      losses++;
+      published = end;
+      deps.log.warn(
+        { position: end.position },
+        'events: the database lost the end of the feed; clients begin earlier',
+      );
+      for (const waiter of waiters) waiter.resolve();
+    }
+    if (waiters.size === 0) published = end;
+    else if (end.position > published.position)
+      publish(toBatch(await catalogue.events.read(published.position, {}, BATCH)));
+    if (hasMore || end.position > published.position) return 0;
     return waiters.size > 0 ? ACTIVE_MS : IDLE_MS;
   }
 
@@ -89,9 +114,11 @@ export function createEventFeed(deps: EventFeedDeps): EventFeed {
 
   return {
     run: loop.run,
+    losses: () => losses,
     wait: (after, ms, signal) =>
       new Promise((resolve) => {
-        if (signal.aborted || published === undefined || after < published) return resolve(undefined);
+        if (signal.aborted || published === undefined || after < published.position)
+          return resolve(undefined);
         const end = () => waiter.resolve();
         const waiter = {
           after,

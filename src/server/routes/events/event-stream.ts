@@ -63,9 +63,7 @@ export function openEventStream({
   }
 
   async function next(cursor: FeedCursor, isAtEnd: boolean, waitMs: number): Promise<ReadPage> {
-    const page = isAtEnd
-      ? await reader.wait(cursor.position, waitMs, ended)
-      : await reader.read(cursor.position, PAGE, ended);
+    const page = isAtEnd ? await reader.wait(cursor, waitMs, ended) : await reader.read(cursor, PAGE, ended);
     // Without a batch the time is over, or the catalogue may have more.
     return page ?? { items: [], end: cursor, hasMore: true };
   }
@@ -77,6 +75,7 @@ export function openEventStream({
     let isOpen = await write(`retry: ${RETRY_MS}\n${cursorLine(cursor)}\n`);
     while (isOpen && !ended.aborted) {
       const page = await next(cursor, isAtEnd, Math.max(0, checkedAtMs + KEEP_ALIVE_MS - performance.now()));
+      if (page.isLost) break;
       isAtEnd = !page.hasMore;
       cursor = page.end;
       isOpen = await writePage(page);

@@ -81,14 +81,14 @@ export function eventRoutes(deps: EventRoutesDeps) {
 
   async function readPage(reader: EventReader, start: FeedCursor, query: EventsQuery, signal: AbortSignal) {
     const endMs = performance.now() + (query.wait ?? 0);
-    let page = await reader.read(start.position, query.limit, signal);
-    while (page.items.length === 0 && !signal.aborted) {
+    let page = await reader.read(start, query.limit, signal);
+    while (page.items.length === 0 && !page.isLost && !signal.aborted) {
       const leftMs = endMs - performance.now();
       if (leftMs <= 0) break;
-      if (page.hasMore) page = await reader.read(page.end.position, query.limit, signal);
+      if (page.hasMore) page = await reader.read(page.end, query.limit, signal);
       else {
-        const batch = await reader.wait(page.end.position, leftMs, signal);
-        page = batch ?? (await reader.read(page.end.position, query.limit, signal));
+        const batch = await reader.wait(page.end, leftMs, signal);
+        page = batch ?? (await reader.read(page.end, query.limit, signal));
       }
     }
     if (page.items.length <= query.limit) return page;
