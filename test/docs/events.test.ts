@@ -14,13 +14,12 @@ import { eventually } from '../queue/handled.ts';
 import { KEYS, openTestServer, reference, type TestServer } from '../server/setup.ts';
 
 const WMA = new URL('../../bin/wma.js', import.meta.url).pathname;
-/** Without the part about webhooks, which webhooks.test.ts tries. */
-const page = readFileSync(new URL('../../docs/events.md', import.meta.url), 'utf8').replace(
-  /^## Webhooks$.*$/ms,
-  '',
-);
-const examplesOf = (language: string) =>
-  [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, code]) => code!);
+/** The feed, and the part about webhooks, whose receivers webhooks.test.ts tries. */
+const [page, aboutWebhooks] = readFileSync(new URL('../../docs/events.md', import.meta.url), 'utf8').split(
+  /^## Webhooks$/m,
+) as [string, string];
+const examplesOf = (language: string, text = page) =>
+  [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, 'gms'))].map(([, code]) => code!);
 const { status } = spawnSync('curl', ['--version'], { stdio: 'ignore' });
 
 test('the page names every type of event and no other', () => {
@@ -56,13 +55,7 @@ describe('the examples', { skip: status === 0 ? false : 'no curl here', timeout:
     const { nextCursor } = await server.json<{ nextCursor: string }>('/v1/events?after=now', { key: 'read' });
     start = nextCursor;
   });
-  const [poll, stream, commands, create, repeat, ...others] = examplesOf('sh') as [
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
+  const [poll, stream, commands, ...others] = examplesOf('sh') as [string, string, string];
   let serial = 0;
   const dead = () => server.createDead(reference({ mediaId: `page-${serial++}` }));
 
@@ -119,6 +112,8 @@ describe('the examples', { skip: status === 0 ? false : 'no curl here', timeout:
       const [code] = await once(child, 'close');
       return { code, output };
     };
+    const [create, repeat, ...more] = examplesOf('sh', aboutWebhooks) as [string, string];
+    assert.deepEqual(more, []);
     const [add, test] = create.trim().split('\n') as [string, string];
     const created = await run(add);
     assert.equal(created.code, 0, created.output);

@@ -86,6 +86,21 @@ export function createEventReads(database: Database, schema: string) {
     return { position, atMs: row?.sequenced_at.getTime() ?? 0 };
   }
 
+  /** The position of the last event that got it before this time; that of the last expired one, if all are later. */
+  async function positionBefore(time: Date): Promise<number> {
+    const last = await head();
+    let low = last.expired;
+    let high = last.position;
+    // Times ascend with positions, and there is no index of them: 40 look-ups for a million million events.
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      const { atMs } = await cursorAt(middle);
+      if (atMs < time.getTime()) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
   async function window(after: number, until: number, filter: EventFilter, limit: number): Promise<Event[]> {
     const rows = await database.query<EventRecord>(
       `SELECT ${COLUMNS} FROM ${table}
@@ -144,27 +159,10 @@ export function createEventReads(database: Database, schema: string) {
       );
       const isSame = row ? row.sequenced_at.getTime() === atMs : position === last.expired;
       if (isSame) return { is: 'here', cursor };
-      const [before] = await database.query<{ position: string }>(
-        `SELECT position FROM ${table} WHERE sequenced_at < $1 ORDER BY position DESC LIMIT 1`,
-        [new Date(atMs - REWIND_MS)],
-      );
-      const restart = Math.max(Number(before?.position ?? 0), last.expired);
+      const restart = await positionBefore(new Date(atMs - REWIND_MS));
       return { is: 'here', cursor: await cursorAt(restart) };
     },
 
-    /** The position of the last event that got it before this time. For replays. */
-    positionBefore: async (time: Date): Promise<number> => {
-      const last = await head();
-      let low = last.expired;
-      let high = last.position;
-      // Times ascend with positions, and there is no index of them: 40 look-ups for a million million events.
-      while (low < high) {
-        const middle = Math.ceil((low + high) / 2);
-        const { atMs } = await cursorAt(middle);
-        if (atMs < time.getTime()) low = middle;
-        else high = middle - 1;
-      }
-      return low;
-    },
+    positionBefore,
   };
 }

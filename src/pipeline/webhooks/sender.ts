@@ -15,9 +15,13 @@ import type { Metrics } from '../../runtime/metrics.ts';
 import { createPollLoop } from '../../runtime/poll-loop.ts';
 import { createRepeatedLog } from '../../runtime/repeated-log.ts';
 import { settledWithin } from '../../runtime/timeout.ts';
+import { setStatus, traceWebhook } from '../../runtime/tracing/requests.ts';
+import type { Tracer } from '../../runtime/tracing/tracer.ts';
+import { NO_TRACER } from '../../runtime/tracing/tracer.ts';
 import { createWakeSignal } from '../../runtime/wake-signal.ts';
 import type { EndpointSecrets } from './endpoint-secrets.ts';
 import { decideRetry, FAILING_DISABLE_MS, FAILING_SLOW_MS } from './retry-policy.ts';
+import type { WebhookBody } from './webhook-body.ts';
 import { RESPONSE_TIMEOUT_MS, type SendResult, type WebhookClient } from './webhook-client.ts';
 
 export interface SenderDeps {
@@ -27,12 +31,13 @@ export interface SenderDeps {
   client: Pick<WebhookClient, 'send'>;
   secrets: Pick<EndpointSecrets, 'decrypt'>;
   /** Returns the body for each event, in their order. Reads the rows anew. */
-  bodiesOf: (events: readonly DeliveredEvent[]) => Promise<readonly string[]>;
+  bodiesOf: (events: readonly DeliveredEvent[]) => Promise<readonly WebhookBody[]>;
   clock: Pick<Clock, 'now'>;
   lifetimes: Pick<Lifetimes, 'scale'>;
   log: Pick<Log, 'info' | 'warn' | 'error'>;
   metrics: Pick<Metrics, 'backgroundErrors' | 'loopFailing' | 'webhookDeliveries'>;
   random: () => number;
+  tracer?: Tracer;
 }
 
 export interface SenderOptions {
@@ -78,7 +83,7 @@ export function createSender(deps: SenderDeps, options: SenderOptions = {}): Sen
     leaseMs = RESPONSE_TIMEOUT_MS + LEASE_MARGIN_MS,
     endMs = 5_000,
   } = options;
-  const { catalogue, clock, lifetimes, log, metrics } = deps;
+  const { catalogue, clock, lifetimes, log, metrics, tracer = NO_TRACER } = deps;
   const { webhooks } = catalogue;
   const wakeSignal = createWakeSignal();
   const lease = randomUUID();
@@ -118,10 +123,26 @@ export function createSender(deps: SenderDeps, options: SenderOptions = {}): Sen
     });
   }
 
+  /** Runs the request inside a span in the trace of the media item. */
+  function traced(
+    { url }: WebhookEndpoint,
+    { event }: Delivery,
+    { traceparent }: WebhookBody,
+    send: (traceparent: string | undefined) => Promise<SendResult>,
+  ): Promise<SendResult> {
+    const item = event.media === undefined ? undefined : { id: event.media, traceparent };
+    return traceWebhook(tracer, { url, type: event.type, ...(item ? { item } : {}) }, async (span) => {
+      const result = await send(span.traceparent);
+      if (result.status !== undefined) setStatus(span, result.status);
+      if (result.reason !== undefined) span.fail(result.reason);
+      return result;
+    });
+  }
+
   async function attempt(
     endpoint: WebhookEndpoint,
     delivery: Delivery,
-    body: string,
+    body: WebhookBody,
     signal: AbortSignal,
   ): Promise<void> {
     const startedAt = clock.now();
@@ -129,12 +150,10 @@ export function createSender(deps: SenderDeps, options: SenderOptions = {}): Sen
     const result: SendResult =
       secrets.length === 0
         ? { reason: 'secret_unreadable', durationMs: 0 }
-        : await deps.client.send(
-            endpoint.url,
-            { id: delivery.event.id, sentAt: startedAt, body },
-            secrets,
-            signal,
-          );
+        : await traced(endpoint, delivery, body, (traceparent) => {
+            const message = { id: delivery.event.id, sentAt: startedAt, body: body.text, traceparent };
+            return deps.client.send(endpoint.url, message, secrets, signal);
+          });
     const { reason, status, durationMs, retryAfterMs } = result;
     const endedAt = clock.now();
     const retryAt =
@@ -178,7 +197,12 @@ export function createSender(deps: SenderDeps, options: SenderOptions = {}): Sen
   }
 
   /** Never rejects: what could not be written is sent again when the lease ends. */
-  async function sendOne(endpoint: WebhookEndpoint, delivery: Delivery, body: string, signal: AbortSignal) {
+  async function sendOne(
+    endpoint: WebhookEndpoint,
+    delivery: Delivery,
+    body: WebhookBody,
+    signal: AbortSignal,
+  ) {
     running.set(endpoint.id, (running.get(endpoint.id) ?? 0) + 1);
     try {
       await attempt(endpoint, delivery, body, signal);
@@ -220,7 +244,7 @@ export function createSender(deps: SenderDeps, options: SenderOptions = {}): Sen
       throw error;
     });
     all.forEach(({ endpoint, delivery }, index) => {
-      const one = sendOne(endpoint, delivery, bodies[index] as string, ending.signal);
+      const one = sendOne(endpoint, delivery, bodies[index] as WebhookBody, ending.signal);
       sending.add(one);
       void one.finally(() => sending.delete(one));
     });

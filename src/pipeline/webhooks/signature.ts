@@ -7,6 +7,8 @@ export interface SignedMessage {
   readonly id: string;
   readonly sentAt: Date;
   readonly body: string;
+  /** The header of W3C Trace Context, which is not signed. */
+  readonly traceparent?: string | undefined;
 }
 
 /** Returns the headers of a message, with a signature for each secret. Throws for a text that is not a secret. */

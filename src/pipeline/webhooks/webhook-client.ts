@@ -61,6 +61,7 @@ export function createWebhookClient(options: {
       method: 'POST',
       headers: {
         ...signedHeaders(message, secrets),
+        ...(message.traceparent === undefined ? {} : { traceparent: message.traceparent }),
         'content-type': 'application/json',
         'user-agent': 'wechat-media-archiver',
         accept: '*/*',

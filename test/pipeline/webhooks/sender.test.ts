@@ -5,6 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { Catalogue } from '../../../src/catalogue/catalogue.ts';
 import type { Database } from '../../../src/catalogue/database/database.ts';
 import type { Delivery } from '../../../src/catalogue/webhooks/delivery-row.ts';
+import { RETRY_DELAYS_MS } from '../../../src/pipeline/webhooks/retry-policy.ts';
 import { createSecret } from '../../../src/signing-secret.ts';
 import { backends, SCHEMA, setup } from '../../catalogue/backends.ts';
 import { createCleanup } from '../../machine/cleanup.ts';
@@ -114,10 +115,13 @@ for (const backend of backends) {
       await happen(catalogue, database, 1);
       await catalogue.events.sequence();
       await catalogue.webhooks.fanOut(new Date());
-      await database.query(`UPDATE ${SCHEMA}.webhook_delivery SET attempts = 9`);
+      await database.query(`UPDATE ${SCHEMA}.webhook_delivery SET attempts = $1`, [RETRY_DELAYS_MS.length]);
       startSending(t, database);
       const [delivery] = await untilAll(endpoint.id, ({ state }) => state === 'failed', 1);
-      assert.deepEqual([delivery!.attempts, delivery!.reason, delivery!.status], [10, 'status', 500]);
+      assert.deepEqual(
+        [delivery!.attempts, delivery!.reason, delivery!.status],
+        [RETRY_DELAYS_MS.length + 1, 'status', 500],
+      );
       assert.ok((await catalogue.webhooks.endpoints.get(endpoint.id))!.failingSince);
     });
 

@@ -13,6 +13,7 @@ import { createWebhookBodies } from '../../../src/pipeline/webhooks/webhook-body
 import { createWebhookClient } from '../../../src/pipeline/webhooks/webhook-client.ts';
 import { createLifetimes, systemClock } from '../../../src/runtime/clock.ts';
 import { createMetrics } from '../../../src/runtime/metrics.ts';
+import { NO_TRACER, type Tracer } from '../../../src/runtime/tracing/tracer.ts';
 import { createSecret } from '../../../src/signing-secret.ts';
 import { SCHEMA } from '../../catalogue/backends.ts';
 import { createRecordingLog } from '../recording-log.ts';
@@ -31,12 +32,13 @@ export interface SendingOptions extends SenderOptions {
   readonly timeoutMs?: number;
   /** 5 s are 5 ms with 1000. Default 1. */
   readonly timeScale?: number;
+  readonly tracer?: Tracer;
 }
 
 /** The parts of one process. `run` works until the signal aborts. */
 export function createSending(
   database: Database,
-  { timeoutMs = 15_000, timeScale = 1, ...options }: SendingOptions = {},
+  { timeoutMs = 15_000, timeScale = 1, tracer = NO_TRACER, ...options }: SendingOptions = {},
 ) {
   const lifetimes = createLifetimes({ mediaLifetimeMs: 72 * 3_600_000, timeScale });
   const catalogue = createCatalogue(database, SCHEMA, lifetimes);
@@ -52,7 +54,7 @@ export function createSending(
   });
   const bodiesOf = createWebhookBodies(eventJson, 'en');
   const common = { catalogue, clock: systemClock, lifetimes, log, metrics };
-  const sender = createSender({ ...common, client, secrets, bodiesOf, random: Math.random }, options);
+  const sender = createSender({ ...common, client, secrets, bodiesOf, random: Math.random, tracer }, options);
   const fanOut = createFanOutLoop({ ...common, feed, onMade: sender.notify }, { everyMs: 100 });
   return {
     lines,

@@ -40,7 +40,11 @@ describe('the feed of events', () => {
     for (const event of page.items) eventSchema.parse(event);
     return page;
   }
-  const end = async () => (await read({ after: 'now' })).nextCursor;
+  /** The end of the feed, with the events of the tests before. */
+  const end = async () => {
+    while ((await s.context.catalogue.events.sequence()).hasMore);
+    return (await read({ after: 'now' })).nextCursor;
+  };
   let serial = 0;
   const dead = (account: string) => s.createDead(reference({ account, mediaId: `feed-${serial++}` }));
   const hold = (account: string) =>
