@@ -218,7 +218,11 @@ for (const { name, skip, find } of PLACES) {
           ['bad-date', { ...data, sentAt: 'yesterday' }, /sentAt: /],
           ['bad-no-date', { ...data, sentAt: undefined }, /sentAt: /],
           ['bad-version', { ...data, v: 2 }, /v: /],
-          ['bad-key', { ...data, [`__${'k'.repeat(5_000)}`]: 1 }, /^invalid job data: data: .{50,490}$/],
+          [
+            'bad-key',
+            { ...data, [`__${'k'.repeat(5_000)}`]: 1 },
+            /^invalid job data: __k{10,80}: .{50,490}$/,
+          ],
           ['bad-proto', JSON.parse('{"__proto__": {"v": 1}}'), /account: /],
         ];
         for (const [jobId, badData] of invalid) {
