@@ -167,8 +167,10 @@ for (const backend of backends) {
         );
         await s.until('account_held', ['begun', 'continues', 'ended']);
         await wait(EVERY_MS * 8);
-        assert.equal(s.sent().length, 3);
-        const [first] = s.sent();
+        // No process gives events their positions here, which is an alert of its own after so many hours.
+        const held = s.sent().filter(({ kind }) => kind === 'account_held');
+        assert.equal(held.length, 3);
+        const [first] = held;
         assert.deepEqual([first?.account, first?.count], [ACCOUNT, 1]);
         assert.match(first!.sentence, /is held/);
       },

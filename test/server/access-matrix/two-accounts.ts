@@ -126,7 +126,8 @@ export interface Fingerprint {
 
 /**
  * A fingerprint that changes with any row of the schema, including tables of later migrations. Without the counts of
- * callbacks: those are open to all, and refused ones are counted. Without opened files: they are written later.
+ * callbacks: those are open to all, and refused ones are counted. Without opened files: they are written later. Without events: they get their positions later, and the row that they are
+ * about changes with them.
  */
 export async function fingerprintDatabase(
   database: Pick<Database, 'query'>,
@@ -134,7 +135,8 @@ export async function fingerprintDatabase(
 ): Promise<Fingerprint> {
   const tables = await database.query<{ name: string }>(
     `SELECT c.oid::regclass::text AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname = 'wma' AND c.relkind IN ('r', 'p') AND c.relname <> 'callback_count' ORDER BY 1`,
+     WHERE n.nspname = 'wma' AND c.relkind IN ('r', 'p') AND c.relname <> 'callback_count'
+       AND c.relname NOT LIKE 'event%' ORDER BY 1`,
   );
   const of = (name: string, where: string) =>
     `SELECT '${name}' AS name, md5(string_agg(t::text, '' ORDER BY t::text)) AS mark

@@ -32,6 +32,8 @@ const SECRETS: Readonly<Record<string, string>> = {
   ALERT_URL: `https://${MARK}:${MARK}@open.feishu.cn/open-apis/bot/v2/hook/${MARK}?x=${MARK}#${MARK}`,
   OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `https://${MARK}:${MARK}@otlp.example.com:4318/${MARK}?x=${MARK}`,
   OTEL_EXPORTER_OTLP_HEADERS: `authorization=${MARK}`,
+  WEBHOOK_URL: `https://hooks.example.com:8443/${MARK}?x=${MARK}`,
+  WEBHOOK_SECRET: `whsec_${MARK.repeat(4)}`,
   WMA_API_KEY: `${MARK}cli`,
 };
 const PLAIN = {
@@ -111,6 +113,7 @@ describe('the settings', () => {
       DATABASE_URL: 'postgres://db.example.com:5432/catalogue',
       OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'https://otlp.example.com:4318',
       REDIS_URL: 'rediss://redis.example.com:6380/3',
+      WEBHOOK_URL: 'https://hooks.example.com:8443',
       WECHAT_PROXY: 'http://proxy.example.com:3128',
     });
     assert.deepEqual(
