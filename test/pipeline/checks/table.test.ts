@@ -70,7 +70,7 @@ describe('the list of checks is the only one', async () => {
       'src/server/routes/health.ts': /readinessOf\(findings\)/,
       'src/app/metrics-port.ts': /readinessOf\(findings\).*updateCheckMetrics\(/s,
       'src/server/routes/operations/doctor.ts': /findingsJson\('doctor', findingsOf\(facts\)/,
-      'src/server/routes/metrics.ts': /updateCheckMetrics\(metrics, findings\)/,
+      'src/server/routes/metrics.ts': /updateCheckMetrics\(metrics, run\)/,
       'src/pipeline/alerts/watch.ts': /findingsOf\(facts\)/,
       'src/server/routes/operations/stats.ts': /findingsJson\('page', findings/,
       'src/server/dashboard/routes.ts': /findingsJson\('page', visible/,
