@@ -43,6 +43,7 @@ export function openPool(fixture: Fixture): pg.Pool {
   });
   // Postgres is killed on purpose.
   pool.on('error', () => undefined);
+  pool.on('connect', (client) => client.on('error', () => undefined));
   return pool;
 }
 
@@ -75,7 +76,6 @@ export function createLoad(fixture: Fixture, script: EventScript): Load {
   /** One transaction, which may stay open for a while. After a lost commit the same ids are inserted again, or merged. */
   async function insert({ account, kind, count, openMs }: Batch, name: string): Promise<string[]> {
     const client = await pool.connect();
-    client.on('error', () => undefined);
     let failure: unknown = new Error('not committed');
     try {
       await client.query('BEGIN');
