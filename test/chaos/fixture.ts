@@ -55,6 +55,8 @@ export interface Fixture {
   storeAccess(): Promise<StoreAccess>;
   /** To the letter: none of them may be found anywhere. */
   secrets(): Promise<readonly string[]>;
+  /** What the caller opened besides: closed before everything else, also when the run is interrupted. */
+  closeFirst(step: () => Promise<unknown>): void;
   close(): Promise<void>;
 }
 
@@ -231,6 +233,7 @@ export async function openFixture(options: FixtureOptions): Promise<Fixture> {
         ...(postgres?.secrets ?? []),
         ...accounts.flatMap(({ secret, token, encodingAesKey }) => [secret, token, encodingAesKey]),
       ],
+      closeFirst: (step) => void closing.push(step),
       close,
     };
   } catch (error) {

@@ -1,6 +1,9 @@
 /** `npm run test:chaos`: docs/reliability.md describes what it does and what the table means. */
 import { styleText } from 'node:util';
 import { isClean } from './check/findings.ts';
+import { planEvents } from './events/plan.ts';
+import { playEvents } from './events/play.ts';
+import { eventsTable, faultsOf } from './events/print.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
 import { planOf } from './plan.ts';
 import { type Played, play } from './play.ts';
@@ -9,6 +12,8 @@ import type { Script } from './script.ts';
 import { type Column, tableOf } from './table.ts';
 
 const EXIT_USAGE = 64;
+/** After ten minutes of kills, webhooks may be behind by as much. */
+const QUIET_LIMIT_MS = 1_800_000;
 /** Of the simulator; a foreign stand-in may have others. */
 const ACCOUNTS = 3;
 
@@ -47,6 +52,21 @@ async function run(script: Script, options: Options): Promise<{ columns: Column[
   };
 }
 
+async function runEvents(events: number, options: Options): Promise<boolean> {
+  const { seed, minutes, keep, json } = options;
+  const script = planEvents({ seed, minutes, events });
+  if (options.plan) {
+    process.stdout.write(`${JSON.stringify(script, null, 1)}\n`);
+    return true;
+  }
+  const played = await playEvents(script, { keep, quietLimitMs: QUIET_LIMIT_MS }, say);
+  const clean = faultsOf(played).length === 0;
+  process.stdout.write(`${eventsTable(played)}\n\nseed ${seed}, ${minutes} min: `);
+  process.stdout.write(`${styleText('bold', clean ? 'the promise held' : 'THE PROMISE WAS BROKEN')}\n`);
+  if (json) process.stdout.write(`${JSON.stringify({ seed, minutes, clean, ...played })}\n`);
+  return clean;
+}
+
 async function start(options: Options): Promise<boolean> {
   const { seed, shape, minutes, sabotage, keep, json } = options;
   if (sabotage) {
@@ -55,6 +75,7 @@ async function start(options: Options): Promise<boolean> {
     if (json) process.stdout.write(`${JSON.stringify({ sabotage, findings })}\n`);
     return isClean(findings);
   }
+  if (options.events !== undefined) return await runEvents(options.events, options);
   const script = planOf({ seed, shape, minutes, accounts: ACCOUNTS });
   if (options.plan) {
     process.stdout.write(`${JSON.stringify(script, null, 1)}\n`);

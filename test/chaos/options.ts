@@ -5,6 +5,7 @@ import { SHAPES, type Shape } from './script.ts';
 
 export const USAGE = `Usage: npm run test:chaos -- [--minutes 2] [--seed 1] [--shape embedded|postgres|redis] [--json] [--keep] [--plan]
                            [--naive] [--sabotage ${SABOTAGE_MODES.join('|')}]
+                           [--events 100000]
                            [--wechat-url http://127.0.0.1:9700 --accounts-file accounts.json]
 docs/reliability.md describes what it does and what the table means.
 `;
@@ -21,6 +22,8 @@ export interface Options {
   readonly plan: boolean;
   readonly naive: boolean;
   readonly sabotage: SabotageMode | undefined;
+  /** About so many events pass through webhooks and readers of the feed, instead of the run about archiving. */
+  readonly events: number | undefined;
 }
 
 /** Throws with a sentence. */
@@ -34,6 +37,7 @@ export function readOptions(args: readonly string[]): Options {
       'wechat-url': { type: 'string' },
       'accounts-file': { type: 'string' },
       sabotage: { type: 'string' },
+      events: { type: 'string' },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
       plan: { type: 'boolean', default: false },
@@ -54,6 +58,9 @@ export function readOptions(args: readonly string[]): Options {
   if (wechatUrl !== undefined && !URL.canParse(wechatUrl)) throw new Error('--wechat-url must be a URL');
   if ((wechatUrl === undefined) !== (accountsFile === undefined))
     throw new Error('--wechat-url and --accounts-file go together');
+  const events = values.events === undefined ? undefined : Number(values.events);
+  if (events !== undefined && !(Number.isInteger(events) && events >= 1_000 && events <= 1_000_000))
+    throw new Error('--events must be a whole number from 1,000 to 1,000,000');
   const { json, keep, plan, naive } = values;
-  return { minutes, seed, shape, sabotage, wechatUrl, accountsFile, json, keep, plan, naive };
+  return { minutes, seed, shape, sabotage, events, wechatUrl, accountsFile, json, keep, plan, naive };
 }

@@ -13,46 +13,48 @@ const UP_LIMIT_MS = 100_000;
 const UP = /worker: started|sweeper: started/;
 const STOP_LIMIT_MS = 20_000;
 
-export interface ProcessesOptions {
+export interface ProcessesOptions<Name extends string> {
   /** The file of each role, relative to the project. */
-  readonly programs: Partial<Record<Role, string>>;
+  readonly programs: Partial<Record<Name, string>>;
   readonly env: Readonly<Record<string, string>>;
   readonly folder: string;
 }
 
-export interface Processes {
-  readonly roles: readonly Role[];
-  start(role: Role): void;
+export interface Processes<Name extends string = Role> {
+  readonly roles: readonly Name[];
+  start(role: Name): void;
   /** SIGKILL; started again after `backMs`. Resolves when it has been started. */
-  kill(role: Role, backMs: number): Promise<void>;
-  freeze(role: Role, forMs: number): Promise<void>;
+  kill(role: Name, backMs: number): Promise<void>;
+  freeze(role: Name, forMs: number): Promise<void>;
   /** SIGTERM to all; nothing is started again. */
   stop(): Promise<void>;
   /** Waits until the latest start has logged that it works (see untilReady for servers); at most 100 s. */
-  untilUp(role: Role, signal: AbortSignal): Promise<void>;
+  untilUp(role: Name, signal: AbortSignal): Promise<void>;
   /** The output of a role so far, over all its starts. */
-  log(role: Role): string;
+  log(role: Name): string;
   /** Ends that no action caused: `worker-1 ended with 1`. */
   readonly crashes: readonly string[];
 }
 
 /** Standard output and error of all starts go to one file per role: a pipe would lose the last output of a killed process. */
-export function createProcesses(options: ProcessesOptions): Processes {
+export function createProcesses<Name extends string = Role>(
+  options: ProcessesOptions<Name>,
+): Processes<Name> {
   const { programs, folder } = options;
   const logs = join(folder, 'logs');
   mkdirSync(logs, { recursive: true });
-  const children = new Map<Role, ChildProcess>();
+  const children = new Map<Name, ChildProcess>();
   /** Where in its log the latest start of a role begins. */
-  const startedAt = new Map<Role, number>();
+  const startedAt = new Map<Name, number>();
   const asked = new WeakSet<ChildProcess>();
   const crashes: string[] = [];
   let isOver = false;
 
-  const logFile = (role: Role) => join(logs, `${role}.log`);
+  const logFile = (role: Name) => join(logs, `${role}.log`);
   const isRunning = (child: ChildProcess | undefined): child is ChildProcess =>
     child !== undefined && child.exitCode === null && child.signalCode === null;
 
-  function start(role: Role): void {
+  function start(role: Name): void {
     if (isOver || isRunning(children.get(role))) return;
     const out = openSync(logFile(role), 'a');
     const child = spawn(
@@ -75,7 +77,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
     });
   }
 
-  async function end(role: Role, signal: NodeJS.Signals): Promise<void> {
+  async function end(role: Name, signal: NodeJS.Signals): Promise<void> {
     const child = children.get(role);
     if (!isRunning(child)) return;
     asked.add(child);
@@ -86,7 +88,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
     clearTimeout(timer);
   }
 
-  const log = (role: Role): string => {
+  const log = (role: Name): string => {
     try {
       return readFileSync(logFile(role), 'utf8');
     } catch {
@@ -95,7 +97,7 @@ export function createProcesses(options: ProcessesOptions): Processes {
   };
 
   return {
-    roles: Object.keys(programs) as Role[],
+    roles: Object.keys(programs) as Name[],
     start,
     kill: async (role, backMs) => {
       // The naive way has no sweepers.
