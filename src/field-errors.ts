@@ -48,18 +48,25 @@ export interface ParsedInput {
 
 /** Longer names of fields are cut: they come from the client. */
 const NAME_LENGTH = 80;
+/** A body of 1 MiB can have a hundred thousand mistakes, and each sentence is far longer than its mistake. */
+const MAX_ERRORS = 100;
 
-/** Returns what is wrong with each field. `issues` should come from {@link parseInput}, which finds missing fields. */
+/**
+ * Returns what is wrong with each field, at most {@link MAX_ERRORS}. `issues` should come from {@link parseInput}, which
+ * finds missing fields.
+ */
 export function fieldErrorsOf(issues: readonly z.core.$ZodIssue[], parsed: ParsedInput): FieldError[] {
   const { place, input, schema, example } = parsed;
   const fieldOf = (path: Path) => {
     const whole = parsed.whole ?? (place === 'body' ? '(body)' : `(${place})`);
     return shownPath(path, input).join('.') || whole;
   };
-  return issues.flatMap((issue): FieldError[] => {
+  const errors = issues.slice(0, MAX_ERRORS).flatMap((issue): FieldError[] => {
     if (issue.code === 'unrecognized_keys') {
       const message = unknownFieldSentence(place, fieldNames(schemaAt(schema, issue.path)));
-      return issue.keys.map((key) => ({ field: fieldOf([...issue.path, key]), message }));
+      return issue.keys
+        .slice(0, MAX_ERRORS)
+        .map((key) => ({ field: fieldOf([...issue.path, key]), message }));
     }
     const context = {
       place,
@@ -69,6 +76,7 @@ export function fieldErrorsOf(issues: readonly z.core.$ZodIssue[], parsed: Parse
     };
     return [{ field: fieldOf(issue.path), message: sentenceOf(issue, context) }];
   });
+  return errors.slice(0, MAX_ERRORS);
 }
 
 /** Like `schema.safeParse`; the issues also contain the values, from which missing fields are known. */

@@ -219,4 +219,10 @@ describe('an invalid field', () => {
     const [error] = errorsOf(schema, { filter: { account: 'wx1' }, ['x'.repeat(5_000)]: 1 });
     assert.equal(error?.field.length, 80);
   });
+
+  test('is one of at most a hundred, however many the client sent', () => {
+    const unknown = Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [`x${index}`, 1]));
+    assert.equal(errorsOf(schema, { filter: { account: 'wx1' }, ...unknown }).length, 100);
+    assert.equal(errorsOf(schema, { filter: { account: 'wx1' }, ids: Array(5_000).fill('x') }).length, 100);
+  });
 });

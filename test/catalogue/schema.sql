@@ -626,7 +626,11 @@ CREATE OR REPLACE FUNCTION wma.empty_event_slot(slot smallint)
  SET lock_timeout TO '2s'
 AS $function$
 BEGIN
-  IF slot NOT BETWEEN 0 AND 7 OR EXISTS (
+  IF slot NOT BETWEEN 0 AND 7 THEN
+    RAISE EXCEPTION 'there is no partition %', slot;
+  END IF;
+  EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', 'event_' || slot);
+  IF EXISTS (
     SELECT FROM event_head h WHERE h.slot = empty_event_slot.slot
       OR EXISTS (SELECT FROM event e WHERE e.slot = empty_event_slot.slot AND e.position > h.expired)) THEN
     RAISE EXCEPTION 'the partition % holds events that are kept', slot;

@@ -5,7 +5,7 @@ import type { WebhookEndpoint } from '../../catalogue/webhooks/endpoint-row.ts';
 import type { Config } from '../../config/config.ts';
 import { createEndpointSecrets, type EndpointSecrets } from '../../pipeline/webhooks/endpoint-secrets.ts';
 import { secretsToSign } from '../../pipeline/webhooks/sender.ts';
-import { type AddressRule, brokenRule } from '../../pipeline/webhooks/webhook-address.ts';
+import { ADDRESS_RULES, type AddressRule, brokenRule } from '../../pipeline/webhooks/webhook-address.ts';
 import { testBody } from '../../pipeline/webhooks/webhook-body.ts';
 import {
   createWebhookClient,
@@ -14,6 +14,7 @@ import {
 } from '../../pipeline/webhooks/webhook-client.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Shutdown } from '../../runtime/shutdown.ts';
+import { StartError } from '../run.ts';
 
 /** What the API needs of webhooks. */
 export interface Webhooks {
@@ -46,8 +47,15 @@ export function openClient(
   return client;
 }
 
-/** Opens what the API needs of webhooks. */
+/** Throws {@link StartError} if nothing could ever be sent to WEBHOOK_URL. The address may contain a key: it is not quoted. */
+function requireUsableUrl({ configured, allowed }: Config['webhooks']): void {
+  const rule = configured && brokenRule(configured.url, allowed);
+  if (rule) throw new StartError(`WEBHOOK_URL ${ADDRESS_RULES[rule].en}.`);
+}
+
+/** Opens what the API needs of webhooks. Throws {@link StartError} for a WEBHOOK_URL that breaks a rule of addresses. */
 export function openWebhooks(parts: Parts): Webhooks {
+  requireUsableUrl(parts.config.webhooks);
   const secrets = createSecrets(parts);
   const client = openClient(parts);
   return {

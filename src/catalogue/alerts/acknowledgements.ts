@@ -3,7 +3,7 @@
  * to be seen. What makes that certain, whatever the clocks say, is described at the table in the migration.
  */
 import { writeAuditEntries } from '../audit-log/audit-log.ts';
-import type { Database } from '../database/database.ts';
+import { type Database, isLockTimeout } from '../database/database.ts';
 import { boundsOf, MAX_CLOSED_COUNT } from './facts.ts';
 
 /** The states in which an item stays in sight until an operator acknowledges it. */
@@ -34,8 +34,6 @@ const LOCK_TIMEOUT_MS = 2_000;
 export class AcknowledgementBlockedError extends Error {
   override readonly name = 'AcknowledgementBlockedError';
 }
-
-const isLockTimeout = (error: unknown) => (error as { code?: unknown } | null)?.code === '55P03';
 
 export function createAcknowledgements(database: Database, schema: string) {
   return {

@@ -57,6 +57,10 @@ function isUnavailable(error: Error): boolean {
   return UNAVAILABLE.test(code) || /^E[A-Z]/.test(code) || severity === 'FATAL' || severity === 'PANIC';
 }
 
+/** Whether a statement waited for a lock longer than its `lock_timeout`. */
+export const isLockTimeout = (error: unknown): boolean =>
+  (error as { code?: unknown } | null)?.code === '55P03';
+
 /** Deadlock and serialization failure: the database rolled the transaction back, so it can be run again. */
 const ROLLED_BACK = new Set(['40P01', '40001']);
 const MAX_RUNS = 3;

@@ -125,6 +125,7 @@ export async function markErased(
      SET status = 'erased', stage = NULL, erasing_since = $2, erase_due_at = $2, erase_unfinished = NULL, erasure = $3,
          media_id = NULL, kind = NULL, variant = NULL, parent_id = NULL, open_id = NULL, msg_id = NULL,
          pic_url = NULL, text = NULL, labels = NULL, traceparent = NULL, sent_at = NULL, expires_at = NULL, closes_at = NULL,
+         at_risk_for = NULL,
          running_since = NULL,
          next_attempt_at = NULL, waiting_reason = NULL, attempts = 0, size_bytes = NULL, sha256 = NULL,
          content_type = NULL, declared_type = NULL, file_name = NULL, source = NULL, length_verified = NULL,

@@ -1,5 +1,5 @@
 /** Ends the life of old events: a pointer hides them, and their partitions are emptied as a whole. */
-import type { Database } from '../database/database.ts';
+import { type Database, isLockTimeout } from '../database/database.ts';
 
 const SLOTS = 8;
 /** The part of the retention that one partition holds. With eight, a partition is emptied before its turn comes again. */
@@ -14,10 +14,15 @@ export function createEventRetention(database: Database, schema: string) {
   /** True: there may be more. */
   async function hideExpired(retentionMs: number): Promise<boolean> {
     const [row] = await database.query<{ step: string }>(
-      // The last one of the step that is too old: times ascend with positions.
-      `WITH old AS (
-         SELECT max(e.position) AS position FROM ${table} e, ${head} h
-         WHERE e.position > h.expired AND e.position <= h.expired + ${STEP}
+      // The last one of the step that is too old: times ascend with positions. While the first one is not, which is nearly
+      // always so, no other is read.
+      `WITH due AS MATERIALIZED (
+         SELECT h.expired FROM ${head} h
+         WHERE (SELECT e.sequenced_at FROM ${table} e WHERE e.position > h.expired ORDER BY e.position LIMIT 1)
+           < clock_timestamp() - $1 * interval '1 millisecond'
+       ), old AS (
+         SELECT max(e.position) AS position FROM ${table} e, due
+         WHERE e.position > due.expired AND e.position <= due.expired + ${STEP}
            AND e.sequenced_at < clock_timestamp() - $1 * interval '1 millisecond'
        )
        UPDATE ${head} h SET expired = old.position FROM old WHERE old.position > h.expired
@@ -33,9 +38,17 @@ export function createEventRetention(database: Database, schema: string) {
        WHERE s.slot <> h.slot
          AND (SELECT e.position FROM ${table} e WHERE e.slot = s.slot ORDER BY e.position DESC LIMIT 1) <= h.expired`,
     );
-    for (const { slot } of rows)
-      await database.query(`SELECT ${schema}.empty_event_slot($1::smallint)`, [slot]);
-    return rows.length;
+    let emptied = 0;
+    for (const { slot } of rows) {
+      try {
+        await database.query(`SELECT ${schema}.empty_event_slot($1::smallint)`, [slot]);
+        emptied++;
+      } catch (error) {
+        // A backup reads it, perhaps for hours. The next call tries again.
+        if (!isLockTimeout(error)) throw error;
+      }
+    }
+    return emptied;
   }
 
   async function nextSlot(retentionMs: number): Promise<void> {

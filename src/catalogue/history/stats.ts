@@ -1,4 +1,5 @@
 /** Statistics for the dashboard and the metrics. Counts by status are read from media_count, never by a scan. */
+import { AT_RISK_SHARE } from '../../at-risk.ts';
 import type { FailureClass } from '../../failures.ts';
 import { STATUSES, type Status } from '../../media.ts';
 import type { Lifetimes } from '../../runtime/clock.ts';
@@ -64,8 +65,6 @@ export interface Stats {
   readonly lostLast7Days: number;
 }
 
-/** The share of the media lifetime in {@link Stats.atRisk}. */
-const AT_RISK_SHARE = 12;
 const LIFETIME_HOURS = 72;
 const WEEK_MS = 7 * 24 * 3_600_000;
 

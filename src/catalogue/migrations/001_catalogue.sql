@@ -628,11 +628,16 @@ CREATE TABLE event_head (
 INSERT INTO event_head DEFAULT VALUES;
 
 -- Empties a partition. A function of the schema's owner, because the role of the program may lack the right to TRUNCATE.
--- It waits at most two seconds for readers: behind it new readers wait too.
+-- It waits at most two seconds for readers: behind it new readers wait too. The lock comes before the check: between the
+-- two, another process could have emptied the partition and written new events to it.
 CREATE FUNCTION empty_event_slot(slot smallint) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '2s' AS $$
 BEGIN
-  IF slot NOT BETWEEN 0 AND 7 OR EXISTS (
+  IF slot NOT BETWEEN 0 AND 7 THEN
+    RAISE EXCEPTION 'there is no partition %', slot;
+  END IF;
+  EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', 'event_' || slot);
+  IF EXISTS (
     SELECT FROM event_head h WHERE h.slot = empty_event_slot.slot
       OR EXISTS (SELECT FROM event e WHERE e.slot = empty_event_slot.slot AND e.position > h.expired)) THEN
     RAISE EXCEPTION 'the partition % holds events that are kept', slot;

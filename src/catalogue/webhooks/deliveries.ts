@@ -1,4 +1,7 @@
-/** Deliveries as people see and repeat them, and their removal. */
+/**
+ * Deliveries as people see and repeat them, and their removal. Those of accounts that the endpoint no longer has are
+ * neither shown nor repeated, because a key that is bound to its present accounts may see the endpoint.
+ */
 import { writeAuditEntries } from '../audit-log/audit-log.ts';
 import type { Database } from '../database/database.ts';
 import {
@@ -8,14 +11,15 @@ import {
   type DeliveryState,
   toDelivery,
 } from './delivery-row.ts';
-import type { WebhookEndpoint } from './endpoint-row.ts';
-import type { Act } from './endpoints.ts';
+import type { EndpointRecord } from './endpoint-row.ts';
+import { type Act, IS_OF_ACCOUNTS } from './endpoints.ts';
 
 /** Rows that one statement removes. */
 const REMOVED_AT_ONCE = 2_000;
 
 export function createDeliveries(database: Database, schema: string) {
   const table = `${schema}.webhook_delivery`;
+  const endpoints = `${schema}.webhook_endpoint`;
 
   return {
     /** Newest first. `before`: the id of the last delivery of the page before. */
@@ -30,51 +34,46 @@ export function createDeliveries(database: Database, schema: string) {
     ): Promise<Delivery[]> => {
       // For each state from the index, instead of a third index for all of them.
       const rows = await database.query<DeliveryRecord>(
-        `SELECT d.* FROM unnest($2::text[]) AS s (state) CROSS JOIN LATERAL (
-           SELECT * FROM ${table} WHERE endpoint = $1 AND state = s.state AND id < coalesce($3, ${2 ** 53 - 1})
+        `SELECT d.* FROM ${endpoints} e CROSS JOIN unnest($2::text[]) AS s (state) CROSS JOIN LATERAL (
+           SELECT * FROM ${table} v WHERE endpoint = $1 AND state = s.state AND id < coalesce($3, ${2 ** 53 - 1})
+             AND ${IS_OF_ACCOUNTS}
            ORDER BY id DESC LIMIT $4) AS d
+         WHERE e.id = $1
          ORDER BY d.id DESC LIMIT $4`,
         [endpoint, state ? [state] : [...DELIVERY_STATES], before ?? null, limit],
       );
       return rows.map((row) => toDelivery(row, now));
     },
 
-    get: async (endpoint: string, id: number, now: Date): Promise<Delivery | undefined> => {
-      const [row] = await database.query<DeliveryRecord>(
-        `SELECT * FROM ${table} WHERE id = $1 AND endpoint = $2`,
-        [id, endpoint],
-      );
-      return row && toDelivery(row, now);
-    },
-
     /**
      * Makes it due now, with all its attempts again, and writes an entry. One of which an attempt runs is left alone.
      * Undefined: there is none.
      */
-    resend: (
-      endpoint: Pick<WebhookEndpoint, 'id' | 'accounts'>,
-      id: number,
-      { by, now }: Act,
-    ): Promise<Delivery | undefined> =>
+    resend: (endpoint: string, id: number, { by, now }: Act): Promise<Delivery | undefined> =>
       database.transaction(async (transaction) => {
-        await transaction.query(
-          `UPDATE ${table} SET state = 'pending', due_at = $3, attempts = 0, ended_at = NULL
-           WHERE id = $1 AND endpoint = $2 AND (leased_until IS NULL OR leased_until <= $3)`,
-          [id, endpoint.id, now],
+        const [locked] = await transaction.query<Pick<EndpointRecord, 'accounts'>>(
+          `SELECT accounts FROM ${endpoints} WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE`,
+          [endpoint],
         );
         const [row] = await transaction.query<DeliveryRecord>(
-          `SELECT * FROM ${table} WHERE id = $1 AND endpoint = $2`,
-          [id, endpoint.id],
+          `SELECT v.* FROM ${table} v JOIN ${endpoints} e ON e.id = v.endpoint
+           WHERE v.id = $1 AND v.endpoint = $2 AND ${IS_OF_ACCOUNTS} FOR UPDATE OF v`,
+          [id, endpoint],
         );
-        if (!row) return undefined;
-        const delivery = toDelivery(row, now);
+        if (!locked || !row) return undefined;
+        const [made] = await transaction.query<DeliveryRecord>(
+          `UPDATE ${table} SET state = 'pending', due_at = $3, attempts = 0, ended_at = NULL
+           WHERE id = $1 AND endpoint = $2 AND (leased_until IS NULL OR leased_until <= $3) RETURNING *`,
+          [id, endpoint, now],
+        );
+        const delivery = toDelivery(made ?? row, now);
         await writeAuditEntries(transaction, schema, [
           {
             at: now,
             actor: by,
             action: 'webhook.resend',
-            target: endpoint.id,
-            accounts: endpoint.accounts,
+            target: endpoint,
+            accounts: locked.accounts ?? undefined,
             detail: { delivery: id, event: delivery.event.id },
           },
         ]);

@@ -45,6 +45,9 @@ export interface Act {
   readonly now: Date;
 }
 
+/** SQL: whether `v`, an event or a delivery, is of the accounts of the endpoint `e`. Events of the store have none. */
+export const IS_OF_ACCOUNTS = '(e.accounts IS NULL OR v.account = ANY(e.accounts))';
+
 /** SQL: the number of pending deliveries of the endpoint whose id is `endpoint`, counted up to the limit of fan-out. */
 export const pendingOf = (schema: string, endpoint: string): string =>
   `(SELECT count(*) FROM (SELECT FROM ${schema}.webhook_delivery p
@@ -151,13 +154,14 @@ export function createWebhookEndpoints(database: Database, schema: string) {
       }));
     },
 
+    /** Removes what waits of accounts that it no longer has: a key of the accounts that are left may change its address. */
     update: (id: string, fields: EndpointChange, act: Act) =>
       change(
         id,
         'webhook.change',
         act,
-        (transaction, before) =>
-          transaction.query<EndpointRecord>(
+        async (transaction, before) => {
+          const rows = await transaction.query<EndpointRecord>(
             `UPDATE ${table} SET url = $2, description = $3, types = $4, accounts = $5, updated_at = $6
              WHERE id = $1 RETURNING *`,
             [
@@ -168,7 +172,15 @@ export function createWebhookEndpoints(database: Database, schema: string) {
               fields.accounts === undefined ? (before.accounts ?? null) : fields.accounts,
               act.now,
             ],
-          ),
+          );
+          if (fields.accounts)
+            await transaction.query(
+              `DELETE FROM ${schema}.webhook_delivery v USING ${table} e
+               WHERE e.id = $1 AND v.endpoint = $1 AND v.state = 'pending' AND NOT coalesce(${IS_OF_ACCOUNTS}, false)`,
+              [id],
+            );
+          return rows;
+        },
         () => ({
           fields: Object.keys(fields).filter((name) => fields[name as keyof EndpointChange] !== undefined),
         }),

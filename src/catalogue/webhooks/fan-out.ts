@@ -1,6 +1,6 @@
 /** Makes deliveries of the events of the feed. */
 import type { Database } from '../database/database.ts';
-import { MAX_PENDING, pendingOf } from './endpoints.ts';
+import { IS_OF_ACCOUNTS, MAX_PENDING, pendingOf } from './endpoints.ts';
 
 /** Events of one endpoint in one statement. */
 const PAGE = 500;
@@ -16,8 +16,8 @@ export interface FanOut {
   readonly isWanted: boolean;
 }
 
-/** SQL: whether the endpoint `e` wants the event `v`. Events of the store have no account. */
-const WANTED = `(e.types IS NULL OR v.type = ANY(e.types)) AND (e.accounts IS NULL OR v.account = ANY(e.accounts))`;
+/** SQL: whether the endpoint `e` wants the event `v`. */
+const WANTED = `(e.types IS NULL OR v.type = ANY(e.types)) AND ${IS_OF_ACCOUNTS}`;
 const COLUMNS = 'endpoint, position, event, type, at, account, media, due_at, created_at';
 
 export type ReplayResult =

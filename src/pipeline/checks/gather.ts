@@ -1,5 +1,7 @@
 /** Reads the facts that the checks are computed from, with a few small queries. */
+
 import type { Accounts } from '../../account.ts';
+import { AT_RISK_SHARE, KNOWN_MS } from '../../at-risk.ts';
 import type { KfAccountState } from '../../catalogue/accounts/kf-cursors.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import { DatabaseUnavailableError } from '../../catalogue/database/database.ts';
@@ -14,7 +16,6 @@ import { createRepeatedLog } from '../../runtime/repeated-log.ts';
 import { untilAborted } from '../../runtime/timeout.ts';
 import type { StoreHealth } from '../dispatch/store-health.ts';
 import { driftOf } from '../verify/verifier.ts';
-import { AT_RISK_SHARE, KNOWN_MS } from '../views/at-risk.ts';
 import { FAILING_ALERT_MS } from '../webhooks/retry-policy.ts';
 import type { AccountFact, Facts } from './check.ts';
 import { DAYS_OBSERVED, dayOf, isSilent } from './silence.ts';

@@ -86,7 +86,11 @@ export function createEventFeed(deps: EventFeedDeps): EventFeed {
   async function turn(): Promise<number> {
     const { end, counts, hasMore } = await catalogue.events.sequence();
     for (const [type, n] of counts) metrics.events.inc({ type }, n);
-    published ??= end;
+    if (published === undefined) {
+      published = end;
+      // They have waited for this turn, and what they wait for may be there already.
+      for (const waiter of waiters) waiter.resolve();
+    }
     if (await isLost(published, end)) {
       losses++;
       published = end;
@@ -117,7 +121,8 @@ export function createEventFeed(deps: EventFeedDeps): EventFeed {
     losses: () => losses,
     wait: (after, ms, signal) =>
       new Promise((resolve) => {
-        if (signal.aborted || published === undefined || after < published.position)
+        // Before the first turn it waits for that, because clients would read the catalogue without a pause otherwise.
+        if (signal.aborted || (published !== undefined && after < published.position))
           return resolve(undefined);
         const end = () => waiter.resolve();
         const waiter = {

@@ -60,6 +60,8 @@ export interface Sender {
 
 /** What an attempt may take besides the response: reading the row, and writing the outcome. */
 const LEASE_MARGIN_MS = 10_000;
+/** Of a lease: what claiming and reading the rows may take. The rest is for the response and for writing the outcome. */
+const READING_SHARE = 1 / 4;
 const SHARED_PLACES = 64;
 /** Outcomes in one statement. */
 const MAX_OUTCOMES = 200;
@@ -225,6 +227,7 @@ export function createSender(deps: SenderDeps, options: SenderOptions = {}): Sen
     const places = placesFor(await webhooks.due(clock.now()));
     if (places.length === 0) return undefined;
     const now = clock.now();
+    const startedMs = performance.now();
     const claimed = await webhooks.claim(places, {
       lease,
       now,
@@ -235,14 +238,18 @@ export function createSender(deps: SenderDeps, options: SenderOptions = {}): Sen
       deliveries.map((delivery) => ({ endpoint, delivery })),
     );
     if (all.length === 0) return undefined;
+    const ids = all.map(({ delivery }) => delivery.id);
     const bodies = await deps.bodiesOf(all.map(({ delivery }) => delivery.event)).catch(async (error) => {
-      await webhooks.giveBack(
-        lease,
-        all.map(({ delivery }) => delivery.id),
-        clock.now(),
-      );
+      await webhooks.giveBack(lease, ids, clock.now());
       throw error;
     });
+    // Their leases could end during the requests, and another process would send them at the same time.
+    const readingMs = Math.round(performance.now() - startedMs);
+    if (readingMs > leaseMs * READING_SHARE) {
+      repeated.write('warn', 'reading', { readingMs }, 'webhooks: rows took too long to read, trying again');
+      await webhooks.giveBack(lease, ids, clock.now());
+      return undefined;
+    }
     all.forEach(({ endpoint, delivery }, index) => {
       const one = sendOne(endpoint, delivery, bodies[index] as WebhookBody, ending.signal);
       sending.add(one);

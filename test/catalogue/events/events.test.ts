@@ -250,6 +250,20 @@ for (const backend of backends) {
       );
     });
 
+    it('erasing an item leaves no trace of the time when it was sent', async () => {
+      const id = await inserted(newAccount());
+      const now = at(67 * HOUR_S);
+      await catalogue.events.markAtRisk({ now, near: at(73 * HOUR_S), knownBefore: now });
+      const marked = () =>
+        database.query<{ at_risk_for: Date | null }>(
+          `SELECT at_risk_for FROM ${SCHEMA}.media WHERE id = $1`,
+          [id],
+        );
+      assert.deepEqual((await marked())[0]?.at_risk_for, at(72 * HOUR_S));
+      await catalogue.mediaErasure.erase([id], { actor: 'a', reason: 'asked' }, NOW);
+      assert.equal((await marked())[0]?.at_risk_for, null);
+    });
+
     it('a cursor of a feed that was restored begins again shortly before its time, and misses nothing', async () => {
       const account = newAccount();
       await fail(account, 'dead');
@@ -278,6 +292,20 @@ for (const backend of backends) {
     });
 
     if (backend.name === 'Postgres') {
+      it('a partition that a backup reads is emptied later, which is no error', async () => {
+        const { events: feed } = catalogue;
+        await fail(newAccount(), 'dead');
+        await sequenceAll();
+        await database.query(`UPDATE ${SCHEMA}.event_head SET slot_since = slot_since - interval '1 day'`);
+        await feed.dropExpired(HOUR_S * 1000, signal);
+        await database.query(`UPDATE ${SCHEMA}.event SET sequenced_at = sequenced_at - interval '2 hours'`);
+        await database.transaction(async (transaction) => {
+          await transaction.query(`LOCK TABLE ${SCHEMA}.event IN ACCESS SHARE MODE`);
+          assert.equal(await feed.dropExpired(HOUR_S * 1000, signal), 0);
+        });
+        assert.equal(await feed.dropExpired(HOUR_S * 1000, signal), 1);
+      });
+
       it('no cursor passes an event whose transaction commits after a thousand others', async (t) => {
         const account = newAccount();
         const job = await claimed(account);

@@ -174,7 +174,7 @@ for (const backend of backends) {
       assert.equal(entry?.target, id);
       await webhooks.endpoints.enable(id, ACT);
       assert.deepEqual(await webhooks.due(at(60)), [id]);
-      const resent = await webhooks.deliveries.resend(endpoint, last!.id, ACT);
+      const resent = await webhooks.deliveries.resend(id, last!.id, ACT);
       assert.equal(resent?.state, 'pending');
       const [again] = (await claim(id, 2, at(61))).filter((one) => one.id === last!.id);
       await webhooks.finish([
@@ -183,6 +183,36 @@ for (const backend of backends) {
       const recovered = (await webhooks.endpoints.get(id))!;
       assert.equal(recovered.failingSince, undefined);
       assert.ok(recovered.lastSuccessAt);
+    });
+
+    it('after an account was taken from an endpoint, nothing of it is sent, listed or sent again', async () => {
+      const { id } = await create();
+      await happen(2);
+      await happen(2, { account: 'wx2' });
+      await happen(1, { type: 'store.held', account: '' });
+      await fanOutAll();
+      const ended = (await list(id)).filter(({ event }) => event.type !== 'store.held').slice(1, 3);
+      assert.deepEqual(
+        ended.map(({ event }) => event.account),
+        ['wx2', 'wx1'],
+      );
+      await claim(id, 8);
+      await webhooks.finish(
+        ended.map((delivery) => ({ delivery, lease: 'a', startedAt: NOW, durationMs: 5, status: 200 })),
+      );
+      await webhooks.endpoints.update(id, { accounts: ['wx1'] }, ACT);
+      const left = await list(id);
+      assert.deepEqual(
+        left.map(({ state, event }) => [state, event.account]),
+        [
+          ['delivered', 'wx1'],
+          ['pending', 'wx1'],
+        ],
+      );
+      assert.equal(await webhooks.deliveries.resend(id, ended[0]!.id, ACT), undefined);
+      assert.equal((await webhooks.deliveries.resend(id, ended[1]!.id, ACT))?.state, 'pending');
+      const due = await claim(id, 8, at(60));
+      assert.ok(due.length === 2 && due.every(({ event }) => event.account === 'wx1'));
     });
 
     it('a replay makes new deliveries of the wanted events of a time, or none if there are too many', async () => {

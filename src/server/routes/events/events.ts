@@ -11,7 +11,7 @@ import type { App, RouteDeps } from '../../route-deps.ts';
 import { eventSchema } from './event-schema.ts';
 import { openEventStream } from './event-stream.ts';
 import { type EventsQuery, eventsQuery, FROM_NOW } from './events-query.ts';
-import { createEventReader, type EventReader } from './reader.ts';
+import { createEventReader, type EventReader, withinReads } from './reader.ts';
 import { exampleEvent } from './webhook-docs.ts';
 
 /** The parts of the server's connections (2,000) that all readers together, and those of one key, may take. */
@@ -60,12 +60,14 @@ export function eventRoutes(deps: EventRoutesDeps) {
     };
   }
 
-  async function startOf(after: string | undefined): Promise<FeedCursor> {
-    if (after === undefined) return await catalogue.events.oldest();
-    if (after === FROM_NOW) return await catalogue.events.head();
+  /** One of the reads too: a cursor of a feed that was restored takes some forty look-ups. */
+  async function startOf(after: string | undefined, signal: AbortSignal): Promise<FeedCursor> {
+    const within = <T>(work: () => Promise<T>) => withinReads(readerDeps.reads, signal, work);
+    if (after === undefined) return await within(catalogue.events.oldest);
+    if (after === FROM_NOW) return await within(catalogue.events.head);
     const cursor = decodeFeedCursor(after);
     if (!cursor) throw new Problem('invalid_cursor');
-    const place = await catalogue.events.locate(cursor);
+    const place = await within(() => catalogue.events.locate(cursor));
     if (place.is === 'expired')
       throw new Problem('cursor_expired', { more: { oldestCursor: encodeFeedCursor(place.oldest) } });
     return place.cursor;
@@ -134,19 +136,23 @@ export function eventRoutes(deps: EventRoutesDeps) {
         const leave = takePlace(request.principal.name);
         // The end of the response, or of the connection before it.
         const left = new AbortController();
-        reply.raw.once('close', () => {
+        const end = () => {
           left.abort();
           leave();
-        });
+        };
+        reply.raw.once('close', end);
+        // The client may have left while its session was checked: then there is no such event any more.
+        if (reply.raw.destroyed) end();
         const signal = AbortSignal.any([left.signal, shutdown.signal]);
         reply.header('cache-control', 'no-store');
         const { accept = '', 'last-event-id': lastId } = request.headers;
         if (!/\btext\/event-stream\b/.test(accept)) {
-          const start = await startOf(request.query.after);
+          const start = await startOf(request.query.after, signal);
           const { items, end } = await readPage(reader, start, request.query, signal);
           return { items: items.map(({ json }) => json), nextCursor: encodeFeedCursor(end) };
         }
-        const start = await startOf(typeof lastId === 'string' && lastId ? lastId : request.query.after);
+        const after = typeof lastId === 'string' && lastId ? lastId : request.query.after;
+        const start = await startOf(after, signal);
         const stream = openEventStream({
           reader,
           start,

@@ -35,6 +35,21 @@ export interface EventReader {
 const READS = 8;
 const READ_WAIT_MS = 20_000;
 
+/** Runs `work` as one of the reads. Throws Problem `overloaded` if there are too many. */
+export async function withinReads<T>(
+  reads: Limiter,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T> {
+  const release = await reads.acquire('', { limit: READS, waitMs: READ_WAIT_MS }, signal);
+  if (!release) throw new Problem('overloaded', { retryAfterSeconds: 2 });
+  try {
+    return await work();
+  } finally {
+    release();
+  }
+}
+
 export function createEventReader(
   deps: EventReaderDeps,
   filter: EventFilter,
@@ -48,18 +63,13 @@ export function createEventReader(
   const lostAt = (end: FeedCursor): ReadPage => ({ items: [], end, hasMore: false, isLost: true });
 
   return {
-    read: async (after, limit, signal) => {
-      const release = await deps.reads.acquire('', { limit: READS, waitMs: READ_WAIT_MS }, signal);
-      if (!release) throw new Problem('overloaded', { retryAfterSeconds: 2 });
-      try {
+    read: (after, limit, signal) =>
+      withinReads(deps.reads, signal, async () => {
         const { items, end, hasMore } = await deps.catalogue.events.read(after.position, filter, limit);
         if (isLost()) return lostAt(after);
         const json = await deps.eventJson(items, language);
         return { items: items.map((event, index) => ({ event, json: json[index]! })), end, hasMore };
-      } finally {
-        release();
-      }
-    },
+      }),
     wait: async (after, ms, signal) => {
       const batch = isLost() ? undefined : await deps.feed.wait(after.position, ms, signal);
       if (isLost()) return lostAt(after);

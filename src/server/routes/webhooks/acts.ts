@@ -204,7 +204,7 @@ export function webhookActRoutes({ catalogue, clock, config, lifetimes, log, shu
       async (request, reply) => {
         const endpoint = await findEndpoint(catalogue, request.params.id, request.principal);
         const act = { by: request.principal.name, now: clock.now() };
-        const delivery = await deliveries.resend(endpoint, request.params.delivery, act);
+        const delivery = await deliveries.resend(endpoint.id, request.params.delivery, act);
         if (!delivery) throw new Problem('delivery_not_found');
         reply.code(202);
         return deliveryJson(delivery, languageOf(request));

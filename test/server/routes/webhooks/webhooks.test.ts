@@ -133,6 +133,22 @@ describe('webhooks in the API', () => {
     await s.json(`${path}/deliveries`, { key: 'schoolRead' }, 404);
     for (const one of ['test', 'rotate-secret', 'enable', 'disable', 'deliveries/1/resend'])
       await act(`${everything.id}/${one}`, 'schoolAdmin', 404);
+    const shared = await create({ url, accounts: ['shop', 'school'] });
+    await s.context.database.query(
+      `INSERT INTO wma.webhook_delivery (endpoint, position, event, type, at, account, state, due_at, created_at)
+       SELECT $1, 1, gen_random_uuid(), 'media.dead', now(), account, 'delivered', NULL, now() FROM unnest($2::text[]) AS account`,
+      [shared.id, [PLAIN.account, SAFE.account]],
+    );
+    const narrowed = { method: 'PATCH', key: 'admin', json: { accounts: ['school'] } } as const;
+    await s.json(`/v1/webhooks/${shared.id}`, narrowed);
+    const seen = await s.json<{ items: { event: { account: string } }[] }>(
+      `/v1/webhooks/${shared.id}/deliveries`,
+      { key: 'schoolRead' },
+    );
+    assert.deepEqual(
+      seen.items.map(({ event }) => event.account),
+      [SAFE.account],
+    );
     const widened = { method: 'PATCH', key: 'schoolAdmin', json: { accounts: null } } as const;
     assert.deepEqual((await s.json<Endpoint>(`/v1/webhooks/${mine.id}`, widened)).accounts, [SAFE.account]);
   });
