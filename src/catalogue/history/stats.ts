@@ -1,7 +1,7 @@
 /** Statistics for the dashboard and the metrics. Counts by status are read from media_count, never by a scan. */
 import type { FailureClass } from '../../failures.ts';
 import { STATUSES, type Status } from '../../media.ts';
-import type { Lifetimes } from '../../runtime/clock.ts';
+import { AT_RISK_SHARE, type Lifetimes } from '../../runtime/clock.ts';
 import type { Database } from '../database/database.ts';
 import { storeIsHeld } from '../queue/store-hold.ts';
 
@@ -64,8 +64,6 @@ export interface Stats {
   readonly lostLast7Days: number;
 }
 
-/** The share of the media lifetime in {@link Stats.atRisk}. */
-const AT_RISK_SHARE = 12;
 const LIFETIME_HOURS = 72;
 const WEEK_MS = 7 * 24 * 3_600_000;
 

@@ -1,4 +1,5 @@
 /** Reads the facts that the checks are computed from, with a few small queries. */
+
 import type { Accounts } from '../../account.ts';
 import type { KfAccountState } from '../../catalogue/accounts/kf-cursors.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
@@ -6,7 +7,7 @@ import { DatabaseUnavailableError } from '../../catalogue/database/database.ts';
 import type { Failure } from '../../failures.ts';
 import type { ArchiveQueue } from '../../queue/queue.ts';
 import { QueueRefusedError } from '../../queue/refusal.ts';
-import type { Clock, Lifetimes } from '../../runtime/clock.ts';
+import { AT_RISK_SHARE, type Clock, KNOWN_MS, type Lifetimes } from '../../runtime/clock.ts';
 import type { Health } from '../../runtime/health.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
@@ -14,7 +15,6 @@ import { createRepeatedLog } from '../../runtime/repeated-log.ts';
 import { untilAborted } from '../../runtime/timeout.ts';
 import type { StoreHealth } from '../dispatch/store-health.ts';
 import { driftOf } from '../verify/verifier.ts';
-import { AT_RISK_SHARE, KNOWN_MS } from '../views/at-risk.ts';
 import { FAILING_ALERT_MS } from '../webhooks/retry-policy.ts';
 import type { AccountFact, Facts } from './check.ts';
 import { DAYS_OBSERVED, dayOf, isSilent } from './silence.ts';

@@ -5,7 +5,7 @@ import type { Event, EventType } from '../../event.ts';
 import type { Language } from '../../explanation.ts';
 import { accountHoldJson, isHeld } from '../views/account-hold.ts';
 import { mediaJson } from '../views/media.ts';
-import { storeHoldJson } from '../views/store-hold.ts';
+import { CONFIGURED_STORE, storeHoldJson } from '../views/store-hold.ts';
 
 export interface EventJson {
   readonly id: string;
@@ -27,9 +27,6 @@ export interface EventJsonDeps {
   accounts: Pick<Accounts, 'find'>;
   clock: { now(): Date };
 }
-
-/** The name that rows use for the configured store. */
-export const CONFIGURED_STORE = 'default';
 
 /** Reads what the events are about as it is now, in at most three queries, whatever their number. */
 export function createEventJson({ catalogue, accounts, clock }: EventJsonDeps) {

@@ -1,10 +1,9 @@
 /** The background work on events: writes `media.at_risk`, and ends the life of old events. */
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import type { Clock, Lifetimes } from '../../runtime/clock.ts';
+import { AT_RISK_SHARE, type Clock, KNOWN_MS, type Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { createPollLoop, type PollLoop } from '../../runtime/poll-loop.ts';
-import { AT_RISK_SHARE, KNOWN_MS } from '../views/at-risk.ts';
 
 export interface EventUpkeepDeps {
   catalogue: { events: Pick<Catalogue['events'], 'markAtRisk' | 'dropExpired'> };

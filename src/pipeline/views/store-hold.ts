@@ -3,6 +3,9 @@ import type { StoreHoldState } from '../../catalogue/queue/store-hold.ts';
 import type { Language } from '../../explanation.ts';
 import { explain } from '../../wechat/api/errcodes.ts';
 
+/** The name that rows use for the configured store. */
+export const CONFIGURED_STORE = 'default';
+
 export function storeHoldJson(
   { since, until, failure }: Pick<StoreHoldState, 'failure'> & Partial<StoreHoldState>,
   language: Language,

@@ -1,7 +1,7 @@
 /** /v1/store: returns the stores and their failures, and releases the store hold. */
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { storeHoldJson } from '../../../pipeline/views/store-hold.ts';
+import { CONFIGURED_STORE, storeHoldJson } from '../../../pipeline/views/store-hold.ts';
 import { explain } from '../../../wechat/api/errcodes.ts';
 import { languageOf } from '../../problem.ts';
 import type { App, RouteDeps } from '../../route-deps.ts';
@@ -12,8 +12,6 @@ const tags = ['store'];
 /** How long the store may take to respond. */
 const STORE_TIMEOUT_MS = 5_000;
 const NO_RESPONSE = { code: 'store_unavailable', class: 'store' } as const;
-/** The name that rows use for the configured store. */
-const CONFIGURED_STORE = 'default';
 
 export const storesSchema: z.ZodType = z
   .object({
