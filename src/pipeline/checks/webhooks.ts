@@ -30,8 +30,8 @@ export const WEBHOOK_CHECKS = {
       zh: `发往 ${chineseNameOf(it)}的 webhook 已恢复，或该接收地址已停用。`,
     }),
     advice: fixedText(
-      'Test it with POST /v1/webhooks/{id}/test (wma webhooks test). Deliveries are sent again for three days; after five days without a success the endpoint is disabled.',
-      '请用 POST /v1/webhooks/{id}/test（wma webhooks test）测试。投递会在三天内继续重试；连续五天没有成功时接收地址会被停用。',
+      'Test it with POST /v1/webhooks/{id}/test (wma webhooks test). Deliveries are sent again for five days; after five days without a success the endpoint is disabled.',
+      '请用 POST /v1/webhooks/{id}/test（wma webhooks test）测试。投递会在五天内继续重试；连续五天没有成功时接收地址会被停用。',
     ),
     find: ({ webhooks }) =>
       webhooks?.failing.map((one) => findingOf(one, one.failingSince, one.lastFailure?.reason ?? 'network')),

@@ -6,14 +6,21 @@ export interface FieldError {
 }
 
 /**
- * Codes that the client itself gives; every other code is one of the server's (docs/events.md and `/docs` list them).
+ * Codes that the client itself gives; every other code is one of the server's (docs/problems.md and `/docs/problems` list them).
  * - `misused`: invalid options or arguments; nothing was sent.
  * - `unavailable`: no server was reached, or its response broke off.
  * - `timeout`: no response in time.
  * - `pending`: the file is not archived yet; `retryAfterMs` says when to ask again.
+ * - `too_large`: the file has more bytes than `bytes` may read.
  * - `unexpected_response`: the response is not one of this service, for example a page of a proxy.
  */
-export type ClientErrorCode = 'misused' | 'unavailable' | 'timeout' | 'pending' | 'unexpected_response';
+export type ClientErrorCode =
+  | 'misused'
+  | 'unavailable'
+  | 'timeout'
+  | 'pending'
+  | 'too_large'
+  | 'unexpected_response';
 
 export interface ClientErrorDetails {
   readonly status?: number | undefined;

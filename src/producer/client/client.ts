@@ -27,7 +27,7 @@ export interface Client {
   list(filter?: MediaFilter, options?: CallOptions): MediaList;
   /**
    * Resolves with a link that opens without a key for `ttl`: `15m`, `1h`, at most `7d`. The audit log gets an entry, but
-   * not the link. Rejects with `media_gone` if there will be no file, `conflict` while it is pending.
+   * not the link. Rejects with `media_gone` if there will be no file, `not_archived` while it is pending.
    */
   link(id: string, options: LinkOptions): Promise<Link>;
   /** Resolves with the file, as soon as its transfer begins. Rejects with `pending` until it is archived, or `media_gone`. */

@@ -192,6 +192,6 @@ export const deliveryExample = {
   durationMs: 84,
   status: 500,
   reason: 'status',
-  message: 'The endpoint answered with a status other than 2xx.',
+  message: DELIVERY_FAILURES.status.en,
   createdAt: '2026-11-20T08:00:05.300Z',
 };
