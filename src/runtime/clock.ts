@@ -41,3 +41,10 @@ export function createLifetimes(options: { mediaLifetimeMs: number; timeScale: n
   const scale = (ms: number) => ms / options.timeScale;
   return { lifetimeMs: scale(options.mediaLifetimeMs), closingMs: scale(2 * HOUR_MS), scale };
 }
+
+// Which pending items are at risk: the same rule for statistics, checks and events.
+
+/** With less than this part of the lifetime left: six hours of three days. */
+export const AT_RISK_SHARE = 12;
+/** An item that arrives late is near its deadline from the start, and is usually archived within seconds. */
+export const KNOWN_MS = 5 * 60_000;

@@ -1,8 +1,7 @@
 /** Statistics for the dashboard and the metrics. Counts by status are read from media_count, never by a scan. */
-import { AT_RISK_SHARE } from '../../at-risk.ts';
 import type { FailureClass } from '../../failures.ts';
 import { STATUSES, type Status } from '../../media.ts';
-import type { Lifetimes } from '../../runtime/clock.ts';
+import { AT_RISK_SHARE, type Lifetimes } from '../../runtime/clock.ts';
 import type { Database } from '../database/database.ts';
 import { storeIsHeld } from '../queue/store-hold.ts';
 

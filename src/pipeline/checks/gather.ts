@@ -1,14 +1,13 @@
 /** Reads the facts that the checks are computed from, with a few small queries. */
 
 import type { Accounts } from '../../account.ts';
-import { AT_RISK_SHARE, KNOWN_MS } from '../../at-risk.ts';
 import type { KfAccountState } from '../../catalogue/accounts/kf-cursors.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
 import { DatabaseUnavailableError } from '../../catalogue/database/database.ts';
 import type { Failure } from '../../failures.ts';
 import type { ArchiveQueue } from '../../queue/queue.ts';
 import { QueueRefusedError } from '../../queue/refusal.ts';
-import type { Clock, Lifetimes } from '../../runtime/clock.ts';
+import { AT_RISK_SHARE, type Clock, KNOWN_MS, type Lifetimes } from '../../runtime/clock.ts';
 import type { Health } from '../../runtime/health.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';

@@ -1,7 +1,6 @@
 /** The background work on events: writes `media.at_risk`, and ends the life of old events. */
-import { AT_RISK_SHARE, KNOWN_MS } from '../../at-risk.ts';
 import type { Catalogue } from '../../catalogue/catalogue.ts';
-import type { Clock, Lifetimes } from '../../runtime/clock.ts';
+import { AT_RISK_SHARE, type Clock, KNOWN_MS, type Lifetimes } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Metrics } from '../../runtime/metrics.ts';
 import { createPollLoop, type PollLoop } from '../../runtime/poll-loop.ts';
