@@ -31,7 +31,12 @@ export function openLazily(
     preload: () => loading,
     write: async (references) => {
       opening ??= loading.then((open) => open());
-      return await (await opening).write(references);
+      const current = opening;
+      // What could not be opened now, for example while Redis is away, is opened again by the next write.
+      current.catch(() => {
+        if (opening === current) opening = undefined;
+      });
+      return await (await current).write(references);
     },
     close: async () => {
       const writer = await opening?.catch(() => undefined);

@@ -36,7 +36,10 @@ export function metricsRoutes(
     const now = clock.now();
     const [stats, due, groups, accounts, store] = await Promise.all([
       catalogue.stats.read(now),
-      catalogue.queue.dueCounts(now),
+      catalogue.queue.dueCounts(
+        configured.all.map(({ account }) => account),
+        now,
+      ),
       catalogue.stats.deadLetterGroups(GROUP_LIMIT),
       catalogue.accounts.list(),
       catalogue.storeHold.read(),

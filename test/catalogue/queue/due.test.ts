@@ -16,7 +16,7 @@ for (const backend of backends) {
     after(() => cleanup.run());
 
     const countOf = async (account: string, now = NOW) => {
-      const found = (await catalogue.queue.dueCounts(now)).find((one) => one.account === account);
+      const [found] = await catalogue.queue.dueCounts([account], now);
       return found && [found.due, found.running];
     };
     const insert = async (account: string, count: number) => {
